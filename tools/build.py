@@ -21,12 +21,13 @@ import yaml
 from jupyter_book.sphinx import build_sphinx
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
-from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
+
+from tools.run_lessons import run_alone
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 CACHE = BUILD / ".jupyter_cache"
-CELL_TIMEOUT = 600  # seconds; a lesson takes less than 60 in all
+STATIC = BUILD / "static"  # files made for the site; `html_static_path` names it too
 
 
 def fingerprint(*patterns: str) -> str:
@@ -90,28 +91,21 @@ def execute(paths: list[Path]) -> dict[Path, float]:
     with ThreadPoolExecutor(workers) as pool:
         jobs = {pool.submit(run_alone, path): path for path in pending}
         for number, job in enumerate(as_completed(jobs), start=1):
-            path, result = jobs[job], job.result()
+            path, run = jobs[job], job.result()
             name = path.relative_to(ROOT)
-            verdict = "FAILED" if result.err else "ok"
-            print(f"  [{number}/{len(pending)}] {name}  {result.time:.1f} s  {verdict}", flush=True)
-            if result.err:
-                failed.append((name, result.exc_string))
+            verdict = "FAILED" if run.error else "ok"
+            print(f"  [{number}/{len(pending)}] {name}  {run.seconds:.1f} s  {verdict}", flush=True)
+            if run.error:
+                failed.append((name, run.error))
                 continue
-            seconds[path] = result.time
-            bundle = CacheBundleIn(result.nb, str(path), data={"execution_seconds": result.time})
+            seconds[path] = run.seconds
+            bundle = CacheBundleIn(run.notebook, str(path), data={"execution_seconds": run.seconds})
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
     for name, message in failed:
         print(f"\n{name} failed:\n{message}", file=sys.stderr)
     if failed:
         raise SystemExit(f"{len(failed)} notebook(s) failed; the site was not built")
     return seconds
-
-
-def run_alone(path: Path) -> ExecutionResult:
-    """Run one notebook in an empty temporary folder."""
-    notebook = nbformat.read(path, as_version=4)
-    with tempfile.TemporaryDirectory() as folder:
-        return single_nb_execution(notebook, folder, CELL_TIMEOUT, allow_errors=False)
 
 
 def _cached(cache: JupyterCacheAbstract, path: Path) -> bool:
@@ -129,6 +123,19 @@ def _prepare_environment(workers: int) -> None:
     os.environ.setdefault("TORCHCOURSE_DATA", str(BUILD / "data"))
     # Kernels side by side would otherwise fight for the same cores.
     os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
+
+
+def export_demos() -> None:
+    """Write the live demos' ONNX files, unless those there come from the same package."""
+    forget_if_changed(STATIC, fingerprint("src/torchcourse/**/*", "requirements.txt"))
+    if (STATIC / "demos").exists():
+        return
+    from torchcourse.export import write_demos  # takes seconds to import
+
+    print("export: the models of the live demos", flush=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        write_demos(Path(folder) / "demos")
+        (Path(folder) / "demos").rename(STATIC / "demos")  # all of them or none
 
 
 def render(toc: dict, output: Path, stale: dict[Path, float], strict: bool) -> None:
@@ -188,6 +195,7 @@ def main() -> None:
     source = fingerprint("src/torchcourse/**/*", "requirements.txt")
     forget_if_changed(CACHE, f"{source} {preset} {data}")
     ran = execute(lessons)
+    export_demos()
     output = BUILD / "only" if only else BUILD
     render(toc, output, ran, strict=only is None)
     print(f"\nThe site is in {output / 'html' / 'index.html'}")
