@@ -1,0 +1,176 @@
+"""Run code nobody has read yet: bounded in time, silent, and leaving no trace in global state.
+
+Not a security boundary: a learner's code may still read files. Graders use a container for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import random
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+Result = TypeVar("Result")
+KEPT_CHARACTERS = 2_000  # of what the learner prints; an endless printer must not fill the memory
+
+
+class OutOfTime(BaseException):
+    """Raised inside code that ran too long. Not an Exception, so `except Exception` lets it by."""
+
+    on_swallowed: Callable[[], None] | None = None
+
+    def __del__(self) -> None:
+        if self.on_swallowed is not None:
+            self.on_swallowed()
+
+
+class _Transcript(io.TextIOBase):
+    """Keeps the first characters written and forgets the rest."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if len(self.text) < KEPT_CHARACTERS:
+            self.text += text[: KEPT_CHARACTERS - len(self.text)]
+        return len(text)
+
+
+@contextlib.contextmanager
+def quarantine(seed: int = 0) -> Iterator[_Transcript]:
+    """Swallow output and warnings, fix the seeds, and put all global state back afterwards.
+
+    Yields the transcript of what was printed. Nothing may reach stderr: nbgrader gives a cell
+    with stderr output no points, so a mere warning would cost the learner the exercise.
+    """
+    transcript = _Transcript()
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    dtype, tracer = torch.get_default_dtype(), sys.gettrace()
+    # Asking a GPU for its state would start CUDA, which takes seconds; unused, it has none to keep.
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    with (
+        contextlib.redirect_stdout(transcript),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+        torch.random.fork_rng(devices),
+        torch.enable_grad(),
+    ):
+        warnings.simplefilter("ignore")
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        torch.manual_seed(seed)
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield transcript
+        finally:
+            sys.settrace(tracer)
+            torch.set_default_dtype(dtype)
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def call(function: Callable[[], Result], seconds: float) -> Result:
+    """Return `function()`, or raise OutOfTime after `seconds` (> 0) of wall time.
+
+    Whatever else the function raises comes through. On the main thread of Linux and macOS an
+    alarm interrupts it where it stands; elsewhere (Windows, other threads) it runs in a thread of
+    its own, which is given up when the time is over.
+    """
+    on_main_thread = threading.current_thread() is threading.main_thread()
+    if on_main_thread and hasattr(signal, "setitimer"):
+        return _call_with_alarm(function, seconds)
+    return _call_in_thread(function, seconds)
+
+
+def _call_with_alarm(function: Callable[[], Result], seconds: float) -> Result:
+    """Interrupt with SIGALRM, and outlast a bare `except:` that swallows the interruption.
+
+    `while True: try: … except: pass` catches anything raised inside the `try`. So the first alarm
+    also turns on line tracing: from then on every new line raises again, and lines outside the
+    `try` are among them. Python drops the tracer each time it raises; the destructor of a
+    swallowed OutOfTime puts it back.
+    """
+    running, here = True, sys._getframe()
+
+    def trace(frame, event, argument):
+        if not running or frame.f_code.co_filename == __file__:
+            return None
+        if event in ("line", "call"):
+            raise overdue()
+        return trace
+
+    def overdue() -> OutOfTime:
+        error = OutOfTime()
+        error.on_swallowed = trace_again
+        return error
+
+    def trace_again() -> None:
+        frame = sys._getframe(1) if running else None
+        while frame is not None and frame is not here:
+            if frame.f_code.co_filename != __file__:
+                frame.f_trace = trace
+            frame = frame.f_back
+        if running:
+            sys.settrace(trace)
+
+    def ring(signum, frame) -> None:
+        if running:
+            trace_again()
+            raise overdue()
+
+    tracer, handler = sys.gettrace(), signal.signal(signal.SIGALRM, ring)
+    started = time.monotonic()
+    # Somebody else's timer (a test runner's time limit) goes on afterwards with what is left.
+    others = signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+    try:
+        try:
+            return function()
+        finally:
+            running = False
+    finally:
+        sys.settrace(tracer)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        if others[0] > 0:
+            left = others[0] - (time.monotonic() - started)
+            signal.setitimer(signal.ITIMER_REAL, max(left, 0.1), others[1])
+
+
+def _call_in_thread(function: Callable[[], Result], seconds: float) -> Result:
+    """Wait for a thread; when it is late, ask it to stop for up to half a second, then leave it."""
+    outcome: dict[str, object] = {}
+
+    def work() -> None:
+        try:
+            outcome["result"] = function()
+        except BaseException as error:
+            outcome["error"] = error
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    for _ in range(10):
+        if not thread.is_alive():
+            break
+        # The only portable way to interrupt a thread; it acts at the thread's next bytecode.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(OutOfTime)
+        )
+        thread.join(0.05)
+    if "result" in outcome:
+        return outcome["result"]  # type: ignore[return-value]
+    error = outcome.get("error", OutOfTime())
+    raise error  # type: ignore[misc]

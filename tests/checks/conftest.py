@@ -1,0 +1,6 @@
+"""Finds the bank of answers, which is a package inside `tests/`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
