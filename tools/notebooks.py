@@ -107,6 +107,8 @@ def rewrite(path: Path, keep_outputs: bool, check: bool) -> bool:
 
 def repoint(url: str) -> None:
     """Replace the repository's URL in every document that names it."""
+    if not url:
+        raise SystemExit("repository: needs URL=https://github.com/<owner>/<name>")
     url = url.rstrip("/").removesuffix(".git")
     if not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", url):
         raise SystemExit(
@@ -131,7 +133,7 @@ def main() -> int:
     )
     parser.add_argument("--repository", metavar="URL", help="re-point the course at a fork first")
     arguments = parser.parse_args()
-    if arguments.repository:
+    if arguments.repository is not None:
         repoint(arguments.repository)
     changed = [
         path

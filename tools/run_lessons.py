@@ -19,6 +19,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from tools.notebooks import ROOT, notebooks
 
 CELL_TIMEOUT = 600  # seconds; a whole lesson takes less than 60
+# Errors only: else every kernel warns that it listens on the loopback address.
+KERNEL_LOG = ["--IPKernelApp.log_level=40"]
 
 
 @dataclass
@@ -36,7 +38,11 @@ def run_alone(path: Path) -> Run:
     start, error = time.monotonic(), None
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
-            notebook, timeout=CELL_TIMEOUT, resources={"metadata": {"path": folder}}
+            notebook,
+            timeout=CELL_TIMEOUT,
+            resources={"metadata": {"path": folder}},
+            record_timing=False,  # it would change the cells, which the cache compares
+            extra_arguments=KERNEL_LOG,
         )
         try:
             client.execute()
