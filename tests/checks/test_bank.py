@@ -18,6 +18,8 @@ from wrong_answers import answers
 from torchcourse.checks.card import BROKEN, NOT_YET, PASSED, TO_DO
 from torchcourse.checks.core import chapters, exercises
 
+# A warning while a card is drawn would go to stderr, and nbgrader gives such a cell no points.
+pytestmark = pytest.mark.filterwarnings("error")
 LIMIT = 5.0  # seconds a check may take, whatever it is given
 EXERCISES = {f"{one.chapter}.{one.name}": one for one in exercises()}
 

@@ -164,7 +164,7 @@ def _pre(text: str) -> str:
 
 def _panel(value: object, other: object, picture: bool) -> str:
     if isinstance(value, Tensor) and has_values(value):
-        if picture and 2 <= value.ndim <= 4 and value.numel():
+        if picture and 2 <= value.ndim <= 4 and value.numel() and not value.is_complex():
             return _image(value.detach().cpu()) + _pre(as_text(value).splitlines()[0])
         if 1 <= value.ndim <= 2 and 0 < value.numel() <= MOST_CELLS:
             return _table(value, other)
