@@ -74,6 +74,15 @@ def _files(node: object) -> list[str]:
     return []
 
 
+def lesson_files(toc: dict) -> list[Path]:
+    """The lessons of a table of contents; every file it names must be there."""
+    named = [toc["root"], *_files(toc)]
+    missing = [file for file in named if not list(ROOT.glob(f"{file}.*"))]
+    if missing:
+        raise SystemExit(f"_toc.yml names files that are not there: {', '.join(missing)}")
+    return [ROOT / f"{file}.ipynb" for file in named if file.startswith("lessons/")]
+
+
 def execute(paths: list[Path]) -> dict[Path, float]:
     """Run the notebooks that are not in the cache; returns the seconds each took.
 
@@ -190,7 +199,7 @@ def main() -> None:
     only = parser.parse_args().only or None
     start = time.monotonic()
     toc = table_of_contents(only)
-    lessons = [ROOT / f"{file}.ipynb" for file in _files(toc) if file.startswith("lessons/")]
+    lessons = lesson_files(toc)
     preset, data = (os.environ.get(f"TORCHCOURSE_{name}", "") for name in ("PRESET", "DATA"))
     source = fingerprint("src/torchcourse/**/*", "requirements.txt")
     forget_if_changed(CACHE, f"{source} {preset} {data}")
