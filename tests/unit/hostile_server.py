@@ -214,6 +214,21 @@ class _Handler(BaseHTTPRequestHandler):
 HARMLESS = ("ok", "norange", "nolength", "chunked", "labelled_gzip", "redirect")
 PASSING = ("drop_once", "error500_once", "stall_once", "reset_once")
 FAULTS = tuple(
-    "drop reset short cut_without_length corrupt longer portal wrong_range error404 error500 "
-    "stall trickle silent endless loop".split()
+    [
+        "drop",
+        "reset",
+        "short",
+        "cut_without_length",
+        "corrupt",
+        "longer",
+        "portal",
+        "wrong_range",
+        "error404",
+        "error500",
+        "stall",
+        "trickle",
+        "silent",
+        "endless",
+        "loop",
+    ]
 )

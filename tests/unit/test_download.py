@@ -294,7 +294,7 @@ def as_nobody():
 def test_a_folder_one_may_not_write_to_is_a_clear_error(server, tmp_path_factory, name):
     folder = tmp_path_factory.mktemp("locked")
     folder.chmod(0o555)
-    with pytest.raises(DownloadError, match="no permission.*TORCHCOURSE_DATA"), as_nobody():
+    with pytest.raises(DownloadError, match=r"no permission.*TORCHCOURSE_DATA"), as_nobody():
         fetch(server.url("ok"), folder / name, SHA256, **QUICK)
     assert not server.log
 

@@ -58,8 +58,8 @@ SIDE = 28  # pixels of an MNIST image
 DIGIT = 20  # pixels of the box MNIST's authors scaled each digit into
 MAX_INK = 16  # scikit-learn's scans count the inked points of 4×4 blocks
 # The 8×8 scans know no sharp edge; this steepens the blurred one until the pixels spread as in
-# MNIST (standard deviation 0.31 of the range; 0.29 without).
-CONTRAST = 1.5
+# MNIST (a standard deviation of 0.31 of the range; 0.29 without).
+CONTRAST = 1.25
 # The rows stand in the order of collection: the labels repeat the same sequence every 130 rows or
 # so, one filled-in form after the other. A form begins at this row, so the test digits come from
 # other forms than the training digits, each class alike. (In MNIST, too, nobody wrote for both

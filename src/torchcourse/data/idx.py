@@ -15,6 +15,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import numpy as np
 import torch
 
 __all__ = ["read_idx"]
@@ -52,5 +53,5 @@ def read_idx(path: str | Path) -> torch.Tensor:
             f"{path} names the shape {shape}, that is {math.prod(shape):,} bytes, "
             f"but holds {len(content) - header:,}"
         )
-    values = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header)
-    return values.reshape(shape).clone()
+    values = np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    return torch.from_numpy(values.copy())  # a copy, since `content` cannot be written to

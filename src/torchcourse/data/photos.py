@@ -44,7 +44,7 @@ def load(name: str = "china", size: int | tuple[int, int] | None = None) -> torc
 
 def _height_and_width(size: int | tuple[int, int], height: int, width: int) -> tuple[int, int]:
     """The wanted (height, width) of a picture that now has `height` and `width`."""
-    if isinstance(size, int):
+    if type(size) is int:  # not isinstance: True is no size
         factor = size / min(height, width)
         wanted = (round(height * factor), round(width * factor))
     elif isinstance(size, (tuple, list)) and [type(side) for side in size] == [int, int]:
