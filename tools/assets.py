@@ -43,6 +43,7 @@ def main() -> None:
     shutil.rmtree(VENDOR, ignore_errors=True)
     for pattern, source, folder in COPIES:
         copy(pattern, MODULES / source, VENDOR / folder)
+    keep_widgets_at_home(VENDOR / "widgets" / "embed-amd.js")
     write_code_font()
     write_theme()
     size = sum(path.stat().st_size for path in VENDOR.rglob("*") if path.is_file())
@@ -67,6 +68,19 @@ def copy(pattern: str, source: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in found:
         shutil.copyfile(path, folder / path.name)
+
+
+def keep_widgets_at_home(script: Path) -> None:
+    """Let the widget manager load its fonts from its own folder, and nothing from a CDN."""
+    text = script.read_text(encoding="utf-8")
+    text, found = re.subn(
+        r"`\$\{(\w+)\.origin\}\$\{\1\.pathname\}`", "window.__jupyter_widgets_assets_path__", text
+    )
+    if not found:
+        raise SystemExit("assets: the widget manager finds its files in a new way; adapt to it")
+    text = text.replace("https://cdn.jsdelivr.net/npm/", "./")
+    home = 'window.__jupyter_widgets_assets_path__=new URL(".",document.currentScript.src).href;'
+    script.write_text(home + "\n" + text, encoding="utf-8")
 
 
 def cut_font(source: Path, target: Path, characters: str) -> None:

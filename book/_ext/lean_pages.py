@@ -1,0 +1,37 @@
+"""Drop what sphinx-thebe puts on each page: the course starts no kernel from its pages.
+
+Jupyter Book always loads that extension, and its script knows the address of a CDN.
+"""
+
+from __future__ import annotations
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+INLINE = ('<script type="text/x-thebe-config">', "<script>kernelName")
+
+
+def keep(file: object) -> bool:
+    """Whether a style sheet or script stays, judged by its name or by its inline text."""
+    body = getattr(file, "attributes", {}).get("body") or ""
+    return "thebe" not in f"{getattr(file, 'filename', file)} {body}".lower()
+
+
+def drop_files(
+    app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None
+) -> None:
+    for kind in ("css_files", "script_files"):
+        context[kind] = [file for file in context.get(kind, []) if keep(file)]
+
+
+def drop_inline(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    for raw in list(doctree.findall(nodes.raw)):
+        if raw.astext().lstrip().startswith(INLINE):
+            raw.parent.remove(raw)
+
+
+def setup(app: Sphinx) -> dict:
+    # Late, when the others have added theirs.
+    app.connect("html-page-context", drop_files, priority=900)
+    app.connect("doctree-resolved", drop_inline, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
