@@ -13,7 +13,6 @@ from torchcourse.capstones.snake.engine import Event, Snake, turn
 from torchcourse.capstones.snake.observe import Observer, make_observer, snapshot_of
 from torchcourse.capstones.snake.rewards import Rewards, distance
 
-
 ID = "torchcourse/Snake-v0"
 
 
