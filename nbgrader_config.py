@@ -18,6 +18,7 @@ c.GenerateAssignment.preprocessors = [
     TagRemovePreprocessor,
     *GenerateAssignment.preprocessors.default(),
 ]
+c.TagRemovePreprocessor.enabled = True
 c.TagRemovePreprocessor.remove_cell_tags = {"model-answer"}
 
 # A check stops a learner's function after three seconds by itself; this bounds everything else in

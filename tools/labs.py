@@ -12,6 +12,9 @@ A solution cell starts with its card and holds the solution's borders; the check
     from torchcourse.checks import ch01_tensors
 
     ch01_tensors.masked_mean(masked_mean)
+
+A cell with the tag `model-answer` stays out of the lab. A cell that draws ends in an assignment,
+`figure = …`: nbval runs cells without a history, and there a closing `;` hides nothing.
 """
 
 from __future__ import annotations
@@ -48,12 +51,16 @@ def mark(notebook: NotebookNode, name: str) -> None:
         LabError: for a solution without card or definition, or one without its check.
     """
     points: dict[str, int] = {}
+    seen: set[str] = set()
     for cell in notebook.cells:
         cell.metadata.pop("nbgrader", None)
         if cell.cell_type != "code":
             continue
         if "### BEGIN SOLUTION" in cell.source:
             exercise = _exercise(cell.source, name)
+            if exercise in seen:
+                raise LabError(f"{name}: {exercise!r} is defined twice")
+            seen.add(exercise)
             points[exercise] = int(CARD.match(cell.source)[1])
             cell.metadata["nbgrader"] = _metadata(exercise, solution=True)
         elif found := CHECK.search(cell.source):
