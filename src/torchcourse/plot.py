@@ -74,7 +74,9 @@ def show_images(
         raise ValueError(f"{len(images)} images need as many titles, got {len(titles)}")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    height = size * (1.3 if titles is not None else 1.0)
+    height = size * max(image.shape[-2] / image.shape[-1] for image in images)
+    if titles is not None:
+        height += 0.3  # inches: a line of small text
     figure, axes = plt.subplots(
         rows, columns, figsize=(size * columns, height * rows), squeeze=False
     )
