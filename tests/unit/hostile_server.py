@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import threading
 import time
@@ -112,6 +113,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.head(Content_Encoding="gzip")
         self.wfile.write(self.rest())
 
+    def compresses(self) -> None:
+        """Compress on the way, as servers do for those who say they understand it."""
+        if "gzip" not in self.headers.get("Accept-Encoding", ""):
+            return self.ok()
+        self.answer(200, gzip.compress(self.body), {"Content-Encoding": "gzip"})
+
     def redirect(self) -> None:
         self.answer(302, b"", {"Location": self.path.replace("/redirect/", "/ok/")})
 
@@ -211,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.first("reset")
 
 
-HARMLESS = ("ok", "norange", "nolength", "chunked", "labelled_gzip", "redirect")
+HARMLESS = ("ok", "norange", "nolength", "chunked", "labelled_gzip", "compresses", "redirect")
 PASSING = ("drop_once", "error500_once", "stall_once", "reset_once")
 FAULTS = tuple(
     [

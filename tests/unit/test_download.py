@@ -143,6 +143,12 @@ def test_a_look_up_that_hangs_is_given_up(path, monkeypatch):
     released.set()
 
 
+def test_a_server_without_a_valid_certificate_is_not_used(server, path):
+    url = server.url("ok").replace("http:", "https:")
+    with pytest.raises(DownloadError, match=r"cannot be reached \(SSLError\)"):
+        fetch(url, path, SHA256, **WAITS)
+
+
 @pytest.mark.parametrize("url", ["no address", "http://", "ftp://127.0.0.1/x", "http://[bad/x"])
 def test_an_address_that_is_none_is_a_clear_error(path, url):
     with pytest.raises(DownloadError, match="cannot be reached"):
@@ -167,6 +173,12 @@ def test_a_dropped_download_continues_where_it_stopped(server, path):
 
 def test_another_mirror_continues_what_one_began(server, path):
     fetch([server.url("drop"), server.url("ok")], path, SHA256, size=SIZE, **WAITS)
+    assert server.starts("ok") == [SIZE // 2]
+
+
+def test_a_cut_without_a_word_is_noticed_by_the_size_and_continued(server, path):
+    urls = [server.url("cut_without_length"), server.url("ok")]
+    fetch(urls, path, SHA256, size=SIZE, **WAITS)
     assert server.starts("ok") == [SIZE // 2]
 
 

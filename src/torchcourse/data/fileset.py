@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torchcourse import runtime
-from torchcourse.data.download import CorruptFileError, DownloadError, fetch, verify
+from torchcourse.data.download import DownloadError, fetch, verify
 
 __all__ = ["FileSet", "Found", "RemoteFile"]
 
@@ -107,8 +107,6 @@ class FileSet:
             for file in missing:
                 urls = [mirror + file.name for mirror in self.mirrors]
                 fetch(urls, folder / file.name, file.sha256, size=file.size)
-        except CorruptFileError:
-            raise
         except DownloadError as error:
             _failures[str(folder)] = (time.monotonic(), str(error))
             return str(error)
