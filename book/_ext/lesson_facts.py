@@ -59,15 +59,13 @@ def colab_url(app: Sphinx, docname: str) -> str:
 def facts(app: Sphinx, doctree: nodes.document, docname: str) -> list[str]:
     """The facts of one page as HTML, in the order they are shown."""
     kind, chapter, name = docname.split("/")
-    here = app.builder.get_relative_uri
     items = []
     if kind == "lessons":
         items.append(f"<span>{reading_minutes(doctree)} min to read</span>")
         record = NbMetadataCollector.get_exec_data(app.env, docname)
         if record and record["runtime"]:
             items.append(f"<span>{seconds(record['runtime'])} to run</span>")
-    root = here(docname, app.config.root_doc).removesuffix("index.html")
-    source = f"{root}_sources/{docname}.ipynb"
+    source = f"{'../' * docname.count('/')}_sources/{docname}.ipynb"
     items.append(
         f'<a class="facts-button" href="{html.escape(colab_url(app, docname))}">Open in Colab</a>'
     )

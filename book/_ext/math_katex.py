@@ -69,12 +69,14 @@ def visit_math(self: HTML5Translator, node: nodes.math) -> None:
 
 
 def visit_math_block(self: HTML5Translator, node: nodes.math_block) -> None:
+    # The theme's script lets the keyboard scroll a box of this class when it is too narrow.
+    box = '<div class="math-scroll pst-scrollable-table-container">'
     self.body.append(self.starttag(node, "div", CLASS="math"))
     if node["number"]:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
         self.add_permalink_ref(node, "Link to this equation")
         self.body.append("</span>")
-    self.body.append(render(node.astext(), display=True) + "</div>\n")
+    self.body.append(f"{box}{render(node.astext(), display=True)}</div></div>\n")
     raise nodes.SkipNode
 
 

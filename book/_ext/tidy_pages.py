@@ -1,6 +1,7 @@
-"""Drop what sphinx-thebe puts on each page: the course starts no kernel from its pages.
+"""Put right what Jupyter Book's other extensions leave on each page.
 
-Jupyter Book always loads that extension, and its script knows the address of a CDN.
+sphinx-thebe is always loaded and its script knows the address of a CDN; the course starts no
+kernel from its pages. MyST-NB names every folded cell alike, whatever its visible words are.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from sphinx.application import Sphinx
 
 INLINE = ('<script type="text/x-thebe-config">', "<script>kernelName")
 
+MISNOMER = '<summary aria-label="Toggle hidden content">'
+
 
 def keep(file: object) -> bool:
     """Whether a style sheet or script stays, judged by its name or by its inline text."""
@@ -17,11 +20,13 @@ def keep(file: object) -> bool:
     return "thebe" not in f"{getattr(file, 'filename', file)} {body}".lower()
 
 
-def drop_files(
+def tidy_page(
     app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None
 ) -> None:
     for kind in ("css_files", "script_files"):
         context[kind] = [file for file in context.get(kind, []) if keep(file)]
+    if "body" in context:
+        context["body"] = context["body"].replace(MISNOMER, "<summary>")
 
 
 def drop_inline(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -32,6 +37,6 @@ def drop_inline(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 def setup(app: Sphinx) -> dict:
     # Late, when the others have added theirs.
-    app.connect("html-page-context", drop_files, priority=900)
+    app.connect("html-page-context", tidy_page, priority=900)
     app.connect("doctree-resolved", drop_inline, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -170,7 +170,7 @@ def _static_explorer(draw: Callable[..., Figure], alt: str, values: dict) -> str
         '<figure class="explorer">'
         f'<img src="{frames[first]}" alt="{html.escape(alt)}" '
         f'width="{size[0]}" height="{size[1]}">'
-        f'<div class="explorer-controls">{controls}</div>'
+        f'<div class="explorer-controls pst-js-only">{controls}</div>'
         f'<script type="application/json">{json.dumps(data)}</script></figure>'
     )
 
