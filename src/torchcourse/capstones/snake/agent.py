@@ -281,7 +281,8 @@ class Trainer:
         dtype = torch.from_numpy(self.env.observation).dtype
         self.replay = Replay(config.buffer, self.observer.shape, dtype)
         self.window: deque[Step] = deque(maxlen=config.n_step)
-        self.rounds, self.gradient_steps, self.seconds = 0, 0, 0.0
+        self.rounds, self.gradient_steps = 0, 0
+        self.seconds, self.cpu_seconds = 0.0, 0.0  # on a busy machine the first is much longer
         self.finished: deque[int] = deque(maxlen=200)  # scores of the latest training games
         self.losses: deque[float] = deque(maxlen=200)
         self.history: list[dict[str, float]] = []
@@ -300,7 +301,7 @@ class Trainer:
         """Train to the end (or until ``stop_at`` steps). Returns the best network seen."""
         every = max(1, self.config.steps // self.config.checks)
         while self.steps < (stop_at or self.config.steps):
-            start, before = time.perf_counter(), self.steps // every
+            start, cpu, before = time.perf_counter(), time.process_time(), self.steps // every
             self.play_round()
             if self.steps >= self.config.warm_up:
                 for _ in range(self.config.updates):
@@ -309,8 +310,9 @@ class Trainer:
             if check_now:
                 self.validate()
             self.seconds += time.perf_counter() - start
+            self.cpu_seconds += time.process_time() - cpu
             if check_now:
-                self.history[-1]["seconds"] = round(self.seconds, 2)
+                self.history[-1] |= {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
                 if report:
                     report(self.history[-1])
                 if self.checkpoint:
@@ -368,7 +370,6 @@ class Trainer:
         self.history.append(
             {
                 "steps": self.steps,
-                "seconds": round(self.seconds, 2),
                 "validation_score": mean,
                 "training_score": float(np.mean(self.finished)) if self.finished else 0.0,
                 "epsilon": epsilon_at(config, self.steps),
@@ -381,7 +382,7 @@ class Trainer:
     # What a run consists of besides tensors in modules. Missing one of these is the usual
     # reason why a resumed run is not the run that was killed.
     _GAME = ("random", "leaves", "clock", "head", "food", "heading", "length", "hunger", "event")
-    _PLAIN = ("rounds", "gradient_steps", "seconds", "history", "best_score", "best")
+    _PLAIN = ("rounds", "gradient_steps", "seconds", "cpu_seconds", "history", "best_score", "best")
 
     def save(self, path: Path) -> None:
         """Write the whole run. A crash while writing leaves the former file untouched."""

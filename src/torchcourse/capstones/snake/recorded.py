@@ -34,8 +34,24 @@ from torchcourse.capstones.snake.recipes import RECIPES
 
 RUNS = Path("runs") / "cap5_snake"
 TEST_GAMES = 100
-FIELDS = ("recipe", "seed", "steps", "seconds", "validation_score", "training_score", "epsilon",
-          "loss")  # fmt: skip
+# Columns of history.csv with their decimals, and what metrics.json keeps of a run.
+COLUMNS = {
+    "steps": 0,
+    "seconds": 1,
+    "cpu_seconds": 1,
+    "validation_score": 2,
+    "training_score": 2,
+    "epsilon": 3,
+    "loss": 5,
+}
+KEPT = (
+    "seed",
+    "environment_steps",
+    "gradient_steps",
+    "seconds",
+    "cpu_seconds",
+    "best_validation_score",
+)
 
 
 def train_and_save(
@@ -62,6 +78,7 @@ def train_and_save(
         "environment_steps": trainer.steps,
         "gradient_steps": trainer.gradient_steps,
         "seconds": round(trainer.seconds, 1),
+        "cpu_seconds": round(trainer.cpu_seconds, 1),
         "best_validation_score": trainer.best_score,
         "parameters": sum(p.numel() for p in model.parameters()),
         "machine": machine(),
@@ -95,7 +112,11 @@ def assemble(folder: Path, destination: Path) -> dict:
             print(f"{name}: no runs in {folder / name}, left out")
             continue
         recipes[name] = measure(name, runs, folder, destination)
-        rows += [{"recipe": name, "seed": r["seed"], **row} for r in runs for row in r["history"]]
+        rows += [
+            [name, run["seed"], *(f"{row[k]:.{digits}f}" for k, digits in COLUMNS.items())]
+            for run in runs
+            for row in run["history"]
+        ]
     boards = {tuple(r["board"]) for r in recipes.values()}
     metrics = {
         "command": "python -m torchcourse.capstones.snake.recorded",
@@ -107,8 +128,8 @@ def assemble(folder: Path, destination: Path) -> dict:
     }
     (destination / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     with (destination / "history.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        writer.writeheader()
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["recipe", "seed", *COLUMNS])
         writer.writerows(rows)
     return metrics
 
@@ -124,8 +145,7 @@ def measure(name: str, runs: list[dict], folder: Path, destination: Path) -> dic
                 f"{runs[0]['seed']}. Delete the older files and train them again."
             )
         player = load_player(folder / name / f"seed{run['seed']}.safetensors")
-        kept = ("seed", "environment_steps", "gradient_steps", "seconds", "best_validation_score")
-        seeds.append({k: run[k] for k in kept} | test(player, board, TEST + run["seed"]))
+        seeds.append({k: run[k] for k in KEPT} | test(player, board, TEST + run["seed"]))
         print(name, seeds[-1], flush=True)
     chosen = max(runs, key=lambda run: run["best_validation_score"])["seed"]
     weights = folder / name / f"seed{chosen}.safetensors"
@@ -135,6 +155,7 @@ def measure(name: str, runs: list[dict], folder: Path, destination: Path) -> dic
         "board": board,
         "summary": summary([s["mean_score"] for s in seeds]),
         "mean_seconds": round(float(np.mean([s["seconds"] for s in seeds])), 1),
+        "mean_cpu_seconds": round(float(np.mean([s["cpu_seconds"] for s in seeds])), 1),
         "published_seed": chosen,
         "seeds": seeds,
         "parameters": runs[0]["parameters"],
