@@ -33,6 +33,11 @@ from torchcourse.checks.compare import agrees, difference, kind
 
 SECONDS = 3.0  # for all the learner's code in one check, so that a card comes within five seconds
 
+# PyTorch loads a large part of itself at the first optimizer or `torch.func` call. That may take
+# longer than a check allows, and an import stopped halfway stays broken for the whole session.
+# So it happens here, before any clock runs.
+torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+
 
 @dataclass(frozen=True)
 class Slip:
