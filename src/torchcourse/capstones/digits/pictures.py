@@ -1,0 +1,175 @@
+"""Read a picture, whatever it comes as, into one grey map in ``[0, 1]``."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+#: A path, a PIL image, or an array (NumPy or torch) of shape (H, W), (H, W, C) or (C, H, W).
+Picture = str | os.PathLike | bytes | Image.Image | np.ndarray | Tensor
+
+MAX_PIXELS = 60_000_000  # a 60-megapixel photograph; more is a mistake or an attack on memory
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's and OpenCV's grey conversion
+
+
+class PictureError(ValueError):
+    """The picture cannot be used: missing, corrupt, empty, too large or of an odd shape."""
+
+
+class NoInkError(PictureError):
+    """The picture can be read, but nothing is written on it."""
+
+
+def read_grey(image: Picture) -> Tensor:
+    """Read `image` as grey values.
+
+    Args:
+        image: a path, the bytes of an image file, a PIL image, or an array of any integer,
+            boolean or floating type. Grey, grey + alpha, RGB or RGBA. Floating arrays whose
+            maximum is at most 1 are taken as ``[0, 1]``, others as ``[0, 255]``.
+
+    Returns:
+        (H, W) float32 in ``[0, 1]``, 0 is black. Rotated as the camera's EXIF tag asks.
+
+    Raises:
+        PictureError: if it cannot be read as a picture; the message says why.
+    """
+    if isinstance(image, (str, os.PathLike, bytes)):
+        image = _open(image)
+    if isinstance(image, Image.Image):
+        grey = _from_pil(image)
+    elif isinstance(image, (np.ndarray, Tensor)):
+        grey = _from_array(image)
+    else:
+        raise PictureError(
+            f"cannot read a {type(image).__name__} as a picture; "
+            "give a path, a PIL image or an array of pixels"
+        )
+    return grey
+
+
+def shrink(grey: Tensor, scale: float) -> Tensor:
+    """Shrink (H, W) to `scale` times its size by averaging areas; never enlarge."""
+    height, width = grey.shape
+    if scale >= 1:
+        return grey
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return F.adaptive_avg_pool2d(grey[None, None], size)[0, 0]
+
+
+def _open(source: str | os.PathLike | bytes) -> Image.Image:
+    if isinstance(source, bytes):
+        name, file = "these bytes", io.BytesIO(source)
+    else:
+        name = file = Path(source).expanduser()
+        if not file.is_file():
+            raise PictureError(f"there is no picture at {file}; check the path")
+    try:
+        image = Image.open(file)
+        _check_size(image.height, image.width)
+        image.load()  # Pillow reads lazily: a truncated file fails only here
+    except PictureError:
+        raise
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+        raise PictureError(f"{name} cannot be read as a picture: {error}") from error
+    except ValueError as error:
+        raise PictureError(f"{name} is a damaged picture: {error}") from error
+    return image
+
+
+def _check_size(height: int, width: int) -> None:
+    if height * width == 0:
+        raise PictureError(f"the picture has no pixels: its size is {width} × {height}")
+    if height * width > MAX_PIXELS:
+        raise PictureError(
+            f"the picture has {width} × {height} pixels; at most {MAX_PIXELS:,} are read. "
+            "Shrink it first"
+        )
+
+
+def _from_pil(image: Image.Image) -> Tensor:
+    _check_size(image.height, image.width)
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    elif image.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
+        image = image.convert("RGB")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        # Pillow keeps 16-bit PNG files as integers without a range: 0 to 65535 is the only one.
+        return _check_finite(torch.from_numpy(np.array(image, dtype=np.float32)) / 65535.0)
+    return _from_array(np.array(image))
+
+
+def _from_array(array: np.ndarray | Tensor) -> Tensor:
+    if isinstance(array, Tensor):
+        array = array.detach().cpu().numpy()
+    array = _channels_last(array)
+    _check_size(array.shape[0], array.shape[1])
+    values = torch.from_numpy(np.ascontiguousarray(_to_unit(array)))  # (H, W, C)
+    channels = values.shape[-1]
+    alpha = values[..., -1] if channels in (2, 4) else None
+    colours = values[..., : channels - (alpha is not None)]
+    grey = colours @ torch.tensor(LUMA) if colours.shape[-1] == 3 else colours[..., 0]
+    return _check_finite(grey if alpha is None else _flatten(grey, alpha))
+
+
+def _channels_last(array: np.ndarray) -> np.ndarray:
+    """(H, W), (H, W, C) or (C, H, W), with leading axes of length 1, to (H, W, C)."""
+    shape = array.shape
+    while array.ndim > 3 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 2:
+        return array[:, :, None]
+    if array.ndim == 3 and array.shape[2] in (1, 2, 3, 4):
+        return array
+    if array.ndim == 3 and array.shape[0] in (1, 2, 3, 4):
+        return array.transpose(1, 2, 0)
+    raise PictureError(
+        f"an array of shape {tuple(shape)} is no picture; "
+        "expected (H, W), (H, W, C) or (C, H, W) with 1 to 4 channels"
+    )
+
+
+def _to_unit(array: np.ndarray) -> np.ndarray:
+    """Map an array of any real type to float32 in [0, 1]."""
+    if array.dtype == bool:
+        return array.astype(np.float32)
+    if np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all():
+            raise PictureError("the picture holds NaN or infinite values")
+        top = 1.0 if array.size == 0 or array.max() <= 1 else 255.0
+    elif np.issubdtype(array.dtype, np.integer):
+        # int64 arrays usually hold bytes that somebody computed with.
+        wide = array.dtype.itemsize > 1 and array.size and array.max() > 255
+        top = 65535.0 if wide else 255.0
+    else:
+        raise PictureError(f"an array of type {array.dtype} is no picture; expected numbers")
+    unit = array.astype(np.float32) / top
+    if unit.size and (unit.min() < 0 or unit.max() > 1):
+        raise PictureError(
+            f"pixel values run from {array.min()} to {array.max()}; "
+            "expected 0 to 1 (floating), 0 to 255 or 0 to 65535"
+        )
+    return unit
+
+
+def _flatten(grey: Tensor, alpha: Tensor) -> Tensor:
+    """Lay a transparent picture on paper that its ink stands out from."""
+    if alpha.min() == 1:
+        return grey
+    ink_is_light = (grey * alpha).sum() > 0.5 * alpha.sum()
+    paper = 0.0 if ink_is_light else 1.0
+    return grey * alpha + paper * (1 - alpha)
+
+
+def _check_finite(grey: Tensor) -> Tensor:
+    if not torch.isfinite(grey).all():
+        raise PictureError("the picture holds NaN or infinite values")
+    return grey.clamp(0, 1)
