@@ -168,6 +168,7 @@ def render(toc: dict, output: Path, stale: dict[Path, float], strict: bool) -> N
         str(ROOT),
         str(output / "html"),
         path_config=str(ROOT / "_config.yml"),
+        noconfig=True,  # there is no conf.py; everything is in _config.yml
         confoverrides={
             "latex_individualpages": False,
             "external_toc_path": str(toc_file),
