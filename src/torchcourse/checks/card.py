@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,8 @@ class Card:
         if self.called:
             parts.append(_indent(self.called))
         if self.error:
-            parts.append(_indent(_clip(self.error)))
+            lines = [textwrap.fill(line, MOST_COLUMNS) for line in self.error.splitlines()]
+            parts.append(_indent("\n".join(lines)))
         parts += [f"  {label}:\n{_indent(as_text(value))}" for label, value, _ in self._sides()]
         if self.next_step:
             parts.append(f"  Next step: {self.next_step}")
@@ -164,8 +166,8 @@ def _pre(text: str) -> str:
 
 def _panel(value: object, other: object, picture: bool) -> str:
     if isinstance(value, Tensor) and has_values(value):
-        if picture and 2 <= value.ndim <= 4 and value.numel() and not value.is_complex():
-            return _image(value.detach().cpu()) + _pre(as_text(value).splitlines()[0])
+        if picture and 2 <= value.ndim <= 4 and _real(value):
+            return _image(value.detach().cpu(), other) + _pre(as_text(value).splitlines()[0])
         if 1 <= value.ndim <= 2 and 0 < value.numel() <= MOST_CELLS:
             return _table(value, other)
     return _pre(as_text(value))
@@ -195,18 +197,29 @@ def _table(value: Tensor, other: object) -> str:
     return f"{head}<table style='color:inherit;border-collapse:collapse'>{lines}</table>"
 
 
+def _real(value: object) -> bool:
+    """A tensor with numbers that can be drawn."""
+    if not isinstance(value, Tensor) or not has_values(value):
+        return False
+    return value.numel() > 0 and not value.is_complex()
+
+
 def _number(number: object) -> str:
     return f"{number:.4g}" if isinstance(number, float) else str(number)
 
 
-def _image(value: Tensor) -> str:
-    """(H, W), (C, H, W) or (N, C, H, W) as one strip of pictures, enlarged without blurring."""
+def _image(value: Tensor, other: object) -> str:
+    """(H, W), (C, H, W) or (N, C, H, W) as one strip of pictures, enlarged without blurring.
+
+    Black and white are the extremes of both sides together, so that they can be compared.
+    """
     batch = value.float().nan_to_num()
     batch = batch.reshape(-1, *batch.shape[-3:]) if batch.ndim >= 3 else batch[None, None]
     batch = batch[:24]
     if batch.shape[1] not in (1, 3):
         batch = batch.mean(1, keepdim=True)
-    low, high = batch.min(), batch.max()
+    both = [side.detach().cpu().float().nan_to_num() for side in (value, other) if _real(side)]
+    low, high = min(side.min() for side in both), max(side.max() for side in both)
     batch = (batch - low) / (high - low).clamp(min=1e-9) * 255
     gap = torch.full((*batch.shape[:3], 1), 128.0)
     strip = torch.cat(list(torch.cat([batch, gap], 3)), 2)  # (C, H, N·(W+1))

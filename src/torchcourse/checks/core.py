@@ -11,7 +11,7 @@ import textwrap
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import numpy as np
@@ -248,9 +248,7 @@ class Exercise:
                     "Compare what you return with the docstring. If that is as asked, please "
                     "report this as a bug of the course, with your code.",
                 )
-        if transcript.text:
-            object.__setattr__(card, "printed", transcript.text[:300].rstrip())
-        return card
+        return replace(card, printed=transcript.text[:300].rstrip())
 
     def _require_kind(self, attempt: Attempt) -> None:
         answer = attempt.answer

@@ -15,10 +15,12 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import TypeVar
 
 import numpy as np
 import torch
+from IPython import get_ipython
 
 Result = TypeVar("Result")
 KEPT_CHARACTERS = 2_000  # of what the learner prints; an endless printer must not fill the memory
@@ -28,6 +30,10 @@ class OutOfTime(BaseException):
     """Raised inside code that ran too long. Not an Exception, so `except Exception` lets it by."""
 
     on_swallowed: Callable[[], None] | None = None
+
+    def _render_traceback_(self, *ignored: object) -> list[str]:
+        """What IPython shows: where the loop stood says less than that it had no end."""
+        return [f"{type(self).__name__}: {self}"]
 
     def __del__(self) -> None:
         if self.on_swallowed is not None:
@@ -95,58 +101,103 @@ def call(function: Callable[[], Result], seconds: float) -> Result:
     return _call_in_thread(function, seconds)
 
 
-def _call_with_alarm(function: Callable[[], Result], seconds: float) -> Result:
-    """Interrupt with SIGALRM, and outlast a bare `except:` that swallows the interruption.
+class _Alarm:
+    """Interrupts code with SIGALRM, and outlasts a bare `except:` that swallows the interruption.
 
     `while True: try: … except: pass` catches anything raised inside the `try`. So the first alarm
     also turns on line tracing: from then on every new line raises again, and lines outside the
     `try` are among them. Python drops the tracer each time it raises; the destructor of a
     swallowed OutOfTime puts it back.
-    """
-    running, here = True, sys._getframe()
 
-    def trace(frame, event, argument):
-        if not running or frame.f_code.co_filename == __file__:
+    `is_learners` tells the frames to interrupt; code of ours, and of IPython, is left in peace.
+    """
+
+    def __init__(self, is_learners: Callable[[FrameType], bool]) -> None:
+        self._is_learners, self._running = is_learners, False
+
+    def start(self, seconds: float) -> None:
+        self._tracer, self._handler = sys.gettrace(), signal.signal(signal.SIGALRM, self._ring)
+        self._running, self._started = True, time.monotonic()
+        # Somebody else's timer (a test runner's time limit) goes on afterwards with what is left.
+        self._others = signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+
+    def mute(self) -> None:
+        """From here on, ring no more. `stop` must follow."""
+        self._running = False
+
+    def stop(self) -> None:
+        self._running = False
+        sys.settrace(self._tracer)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._handler)
+        delay, interval = self._others
+        if delay > 0:
+            left = delay - (time.monotonic() - self._started)
+            signal.setitimer(signal.ITIMER_REAL, max(left, 0.1), interval)
+
+    def _ring(self, signum: int, frame: FrameType | None) -> None:
+        if self._trace_again(frame):
+            raise self._overdue()
+
+    def _trace(self, frame: FrameType, event: str, argument: object):
+        if not self._running or not self._is_learners(frame):
             return None
         if event in ("line", "call"):
-            raise overdue()
-        return trace
+            raise self._overdue()
+        return self._trace
 
-    def overdue() -> OutOfTime:
-        error = OutOfTime()
-        error.on_swallowed = trace_again
+    def _overdue(self) -> OutOfTime:
+        error = OutOfTime("this took too long and was stopped")
+        error.on_swallowed = lambda: self._trace_again(sys._getframe(1))
         return error
 
-    def trace_again() -> None:
-        frame = sys._getframe(1) if running else None
-        while frame is not None and frame is not here:
-            if frame.f_code.co_filename != __file__:
-                frame.f_trace = trace
+    def _trace_again(self, frame: FrameType | None) -> bool:
+        """Trace the learner's frames from here on down; False if there is none."""
+        found = False
+        while self._running and frame is not None:
+            if self._is_learners(frame):
+                frame.f_trace, found = self._trace, True
             frame = frame.f_back
-        if running:
-            sys.settrace(trace)
+        if found:
+            sys.settrace(self._trace)
+        return found
 
-    def ring(signum, frame) -> None:
-        if running:
-            trace_again()
-            raise overdue()
 
-    tracer, handler = sys.gettrace(), signal.signal(signal.SIGALRM, ring)
-    started = time.monotonic()
-    # Somebody else's timer (a test runner's time limit) goes on afterwards with what is left.
-    others = signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+def _call_with_alarm(function: Callable[[], Result], seconds: float) -> Result:
+    here = sys._getframe()
+
+    def is_learners(frame: FrameType) -> bool:
+        if frame.f_code.co_filename == __file__:
+            return False
+        while frame is not None and frame is not here:
+            frame = frame.f_back
+        return frame is here  # called from here, at whatever depth
+
+    alarm = _Alarm(is_learners)
+    alarm.start(seconds)
     try:
         try:
             return function()
         finally:
-            running = False
+            alarm.mute()
     finally:
-        sys.settrace(tracer)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        if others[0] > 0:
-            left = others[0] - (time.monotonic() - started)
-            signal.setitimer(signal.ITIMER_REAL, max(left, 0.1), others[1])
+        alarm.stop()
+
+
+def limit_cells(seconds: float) -> None:
+    """In a notebook, interrupt every cell from now on after so many seconds.
+
+    For grading (see `nbgrader_config.py`): an interrupt as from a stop button would be swallowed
+    by the same bare `except:`, and the notebook's other cells would never be reached.
+    Does nothing where the system has no alarm (Windows).
+    """
+    shell = get_ipython()
+    if shell is None or not hasattr(signal, "setitimer"):
+        return
+    # Cells, and functions defined in cells, have the notebook's variables as their globals.
+    alarm = _Alarm(lambda frame: frame.f_globals is shell.user_ns)
+    shell.events.register("pre_run_cell", lambda *ignored: alarm.start(seconds))
+    shell.events.register("post_run_cell", lambda *ignored: alarm.stop())
 
 
 def _call_in_thread(function: Callable[[], Result], seconds: float) -> Result:
