@@ -32,6 +32,10 @@ def position(rows, body, heading, food):
     return game
 
 
+def by_name(observer, game):
+    return dict(zip(observer.names, observer(snapshot_of(game))[0], strict=True))
+
+
 @pytest.mark.parametrize("observation", OBSERVATIONS)
 @pytest.mark.parametrize("render_mode", ["ansi", "rgb_array"])
 def test_gymnasium_accepts_the_environment(observation, render_mode):
@@ -178,7 +182,7 @@ def test_move_features_by_hand():
     #   . . ● t .        t: tail (3, 1) is just beside
     body = [(2, 1), (2, 2), (2, 3), (2, 4), (3, 4), (3, 3), (3, 2), (3, 1)]
     game = position((5, 5), body, UP, (0, 3))
-    features = dict(zip(MoveFeatures.names, MoveFeatures()(snapshot_of(game))[0], strict=True))
+    features = by_name(MoveFeatures(), game)
     assert [features[f"safe_{m}"] for m in "lsr"] == [1, 1, 1]  # right: the tail moves away
     assert [features[f"closer_{m}"] for m in "lsr"] == [1, 0, 0]
     assert [features[f"space_{m}"] for m in "lsr"] == [1, 1, 1]  # joined by the row at the top
@@ -189,7 +193,7 @@ def test_move_features_see_a_trap():
     # The head stands between a pocket of 2 cells (left) and the rest of the board (right).
     body = [(1, 0), (1, 1), (1, 2), (0, 2), (0, 3), (1, 3), (2, 3), (3, 3)]
     game = position((5, 5), body, UP, (0, 0))
-    features = dict(zip(MoveFeatures.names, MoveFeatures()(snapshot_of(game))[0], strict=True))
+    features = by_name(MoveFeatures(), game)
     free = 25 - len(body) + 1  # the tail's cell counts as free
     assert [features[f"safe_{m}"] for m in "lsr"] == [1, 0, 1]  # straight on is the wall
     assert features["closer_l"] == 1

@@ -145,7 +145,7 @@ def measure(name: str, runs: list[dict], folder: Path, destination: Path) -> dic
                 f"{runs[0]['seed']}. Delete the older files and train them again."
             )
         player = load_player(folder / name / f"seed{run['seed']}.safetensors")
-        seeds.append({k: run[k] for k in KEPT} | test(player, board, TEST + run["seed"]))
+        seeds.append({k: run[k] for k in KEPT} | play_test_games(player, board, TEST + run["seed"]))
         print(name, seeds[-1], flush=True)
     chosen = max(runs, key=lambda run: run["best_validation_score"])["seed"]
     weights = folder / name / f"seed{chosen}.safetensors"
@@ -170,13 +170,15 @@ def measure_baselines(board: tuple[int, int]) -> dict:
     for name in ("random", "greedy", "cycle"):
         seeds = []
         for seed in range(5):
-            seeds.append({"seed": seed} | test(make_player(name, board, seed), board, TEST + seed))
+            seeds.append(
+                {"seed": seed} | play_test_games(make_player(name, board, seed), board, TEST + seed)
+            )
         found[name] = {"summary": summary([s["mean_score"] for s in seeds]), "seeds": seeds}
         print(board, name, found[name]["summary"], flush=True)
     return found
 
 
-def test(player: Policy, board: tuple[int, int], seed: int) -> dict:
+def play_test_games(player: Policy, board: tuple[int, int], seed: int) -> dict:
     """100 games: mean score, its spread over games, how they ended, how long they took."""
     results = play_results(TEST_GAMES, seed, board, player)
     return {
