@@ -1,0 +1,118 @@
+"""How well pages and sums are read: exact whole strings, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .ctc import ALPHABET, LineReader
+from .expressions import ExpressionError, evaluate, random_expression
+from .model import DigitNet
+from .pages import STYLES, Glyphs, Page, Style, make_page, random_digits
+from .preprocess import ink_map
+from .reading import DIGITS, line_reading, log_probabilities, segment_reading
+from .segment import read_by_old_recipe
+
+#: Sums are measured on tidy paper and on paper as it comes: a slope, a slant, a shadow, some grain.
+SUM_STYLES = {
+    "clean": STYLES["clean"],
+    "everyday": Style(
+        gap=(2, 8), slant=(0.0, 0.3), slope=2, shadow=0.4, noise=(0.0, 0.04), contrast=(0.5, 0.95)
+    ),
+}
+
+
+def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a share, also right near 0 and 1 (Wilson, 1927).
+
+    >>> [round(end, 3) for end in wilson(98, 100)]
+    [0.93, 0.994]
+    """
+    if not 0 <= hits <= count or count == 0:
+        raise ValueError(f"expected 0 <= hits <= count and count > 0, got {hits} and {count}")
+    share, extra = hits / count, z * z / count
+    middle = (share + extra / 2) / (1 + extra)
+    half = z * sqrt(share * (1 - share) / count + extra / (4 * count)) / (1 + extra)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def share(hits: int, count: int) -> dict:
+    """A share with its interval, as `metrics.json` holds it."""
+    low, high = wilson(hits, count)
+    return {
+        "hits": hits,
+        "count": count,
+        "share": round(hits / count, 5),
+        "interval": [round(low, 5), round(high, 5)],
+    }
+
+
+def page_ink(page: Page) -> Tensor:
+    """The ink map (H, W) of a generated page."""
+    return ink_map(torch.from_numpy(page.picture)[None, None].float() / 255)[0, 0]
+
+
+def make_number_pages(style: str, count: int, glyphs: Glyphs, seed: int, lines: int = 1):
+    """`count` pages with strings of five digits; lazily, they are large."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        yield make_page([random_digits(5, rng) for _ in range(lines)], glyphs, STYLES[style], rng)
+
+
+def routes(model: DigitNet, reader: LineReader) -> dict[str, Callable[[Page, Tensor], str]]:
+    """The ways to read a page that are compared; all use the same two networks."""
+    classify = log_probabilities(model)
+    return {
+        "reader": lambda page, ink: line_reading(ink, DIGITS, reader).text,
+        "segments": lambda page, ink: segment_reading(ink, model).text,
+        "old recipe": lambda page, ink: read_by_old_recipe(page.picture, classify)[0],
+    }
+
+
+def measure_numbers(
+    model: DigitNet, reader: LineReader, glyphs: Glyphs, count: int, seed: int
+) -> dict[str, dict[str, dict]]:
+    """Share of pages read without any mistake, by condition and route.
+
+    Returns:
+        for every style, and for two lines, each route's :func:`share`.
+    """
+    ways = routes(model, reader)
+    conditions = {style: (style, 1) for style in STYLES} | {"two lines": ("clean", 2)}
+    results = {}
+    for name, (style, lines) in conditions.items():
+        hits = dict.fromkeys(ways, 0)
+        for page in make_number_pages(style, count, glyphs, seed, lines):
+            ink = page_ink(page)
+            for way, read in ways.items():
+                hits[way] += read(page, ink) == page.text
+        results[name] = {way: share(number, count) for way, number in hits.items()}
+    return results
+
+
+def measure_sums(reader: LineReader, glyphs: Glyphs, count: int, seed: int) -> dict[str, dict]:
+    """Share of sums of up to eight tokens read exactly, and worked out to the right answer."""
+    results = {}
+    for name, style in SUM_STYLES.items():
+        rng = np.random.default_rng(seed)
+        exact = right = 0
+        for _ in range(count):
+            text = random_expression(rng, max_tokens=8)
+            page = make_page([text], glyphs, style, rng)
+            read = line_reading(page_ink(page), ALPHABET, reader).text
+            exact += read == text
+            right += _answer(read) == _answer(text)
+        results[name] = {"exact text": share(exact, count), "right answer": share(right, count)}
+    return results
+
+
+def _answer(text: str):
+    """The value, or why there is none."""
+    try:
+        return evaluate(text)
+    except ExpressionError as error:
+        return "division by zero" if "zero" in str(error) else f"unreadable: {text}"
