@@ -82,7 +82,8 @@ def test_cells_that_differ_are_framed():
 def test_pictures(shape):
     image = torch.rand(shape)
     page = Card("f", NOT_YET, "", expected=image, gave=1 - image, picture=True)._repr_html_()
-    assert page.count("data:image/png;base64,") == 2 and page.count("alt='") == 2
+    count = 2 * (shape[0] if len(shape) == 4 else 1)
+    assert page.count("data:image/png;base64,") == count == page.count("alt='")
 
 
 @pytest.mark.parametrize(

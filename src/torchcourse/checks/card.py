@@ -24,6 +24,8 @@ LOOKS = {
     TO_DO: ("…", "#56B4E9"),
     BROKEN: ("!", "#CC79A7"),
 }
+FEW = 32  # numbers that are shown below a picture as well
+MOST_PICTURES = 24
 MOST_CELLS = 120  # of a table: more numbers than that are no help side by side
 PLAIN = "style='background:transparent;color:inherit;border:0;margin:.2em 0;padding:0"
 MOST_LINES, MOST_COLUMNS = 14, 78
@@ -135,9 +137,10 @@ def _numbers(value: Tensor) -> str:
     value = value.detach().cpu()
     if value.dtype in (torch.bfloat16, torch.float16):
         value = value.float()
-    return np.array2string(
+    text = np.array2string(
         value.numpy(), precision=4, suppress_small=True, threshold=60, max_line_width=MOST_COLUMNS
     )
+    return "\n".join(line for line in text.splitlines() if line.strip())
 
 
 def _clip(text: str) -> str:
@@ -167,7 +170,9 @@ def _pre(text: str) -> str:
 def _panel(value: object, other: object, picture: bool) -> str:
     if isinstance(value, Tensor) and has_values(value):
         if picture and 2 <= value.ndim <= 4 and _real(value):
-            return _image(value.detach().cpu(), other) + _pre(as_text(value).splitlines()[0])
+            text = as_text(value)
+            few = value.numel() <= FEW
+            return _pictures(value, other) + _pre(text if few else text.splitlines()[0])
         if 1 <= value.ndim <= 2 and 0 < value.numel() <= MOST_CELLS:
             return _table(value, other)
     return _pre(as_text(value))
@@ -195,6 +200,45 @@ def _table(value: Tensor, other: object) -> str:
     )
     head = _pre(as_text(value).splitlines()[0])
     return f"{head}<table style='color:inherit;border-collapse:collapse'>{lines}</table>"
+
+
+def _real(value: object) -> bool:
+    """A tensor with numbers that can be drawn."""
+    if not isinstance(value, Tensor) or not has_values(value):
+        return False
+    return value.numel() > 0 and not value.is_complex()
+
+
+def _number(number: object) -> str:
+    return f"{number:.4g}" if isinstance(number, float) else str(number)
+
+
+def _pictures(value: Tensor, other: object) -> str:
+    """(H, W), (C, H, W) or (N, C, H, W) as small pictures, enlarged without blurring.
+
+    Black and white are the extremes of both sides together, so that they can be compared.
+    """
+    both = [side.detach().cpu().float().nan_to_num() for side in (value, other) if _real(side)]
+    low, high = min(side.min() for side in both), max(side.max() for side in both)
+    batch = both[0].reshape(-1, *([1] if value.ndim == 2 else []), *value.shape[-3:])
+    if batch.shape[1] not in (1, 3):
+        batch = batch.mean(1, keepdim=True)
+    batch = (batch - low) / (high - low).clamp(min=1e-9) * 255
+    shown = "".join(_png(picture) for picture in batch[:MOST_PICTURES].round().byte())
+    return f"<div style='display:flex;flex-wrap:wrap;max-width:32em'>{shown}</div>"
+
+
+def _png(picture: Tensor) -> str:
+    """One (C, H, W) uint8 picture, C 1 or 3, as an HTML image."""
+    file = io.BytesIO()
+    pixels = picture.expand(3, -1, -1).permute(1, 2, 0).contiguous()  # (H, W, 3)
+    Image.fromarray(pixels.numpy()).save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    height, width = picture.shape[-2:]
+    return (
+        f"<img alt='picture of {height} × {width} pixels' src='data:image/png;base64,{data}'"
+        " style='image-rendering:pixelated;height:4em;margin:.2em'>"
+    )
 
 
 def _real(value: object) -> bool:
