@@ -31,8 +31,9 @@ COPIES = [
     ("require.js", "requirejs", "widgets"),
     ("embed-amd.js", "@jupyter-widgets/html-manager/dist", "widgets"),
     ("*.woff2", "@jupyter-widgets/html-manager/dist", "widgets"),
-    ("ort.wasm.bundle.min.mjs", "onnxruntime-web/dist", "onnx"),
-    ("ort-wasm-simd-threaded.wasm", "onnxruntime-web/dist", "onnx"),
+    ("ort.wasm.bundle.min.mjs", "onnxruntime-web/dist", "onnxruntime"),
+    ("ort-wasm-simd-threaded.mjs", "onnxruntime-web/dist", "onnxruntime"),
+    ("ort-wasm-simd-threaded.wasm", "onnxruntime-web/dist", "onnxruntime"),
 ]
 # Latin, punctuation and arrows; without ligatures, which would hide what the reader must type.
 CODE_CHARACTERS = "U+20-7E,U+A0-17F,U+2000-206F,U+20AC,U+2122,U+2190-2193,U+2212"

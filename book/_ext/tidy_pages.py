@@ -2,6 +2,8 @@
 
 sphinx-thebe is always loaded and its script knows the address of a CDN; the course starts no
 kernel from its pages. MyST-NB names every folded cell alike, whatever its visible words are.
+The extension that numbers several tables of contents as one, which the course does not use, forgot
+to say that it can work in parallel.
 """
 
 from __future__ import annotations
@@ -35,7 +37,12 @@ def drop_inline(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             raw.parent.remove(raw)
 
 
+def allow_parallel_reading(app: Sphinx) -> None:
+    app.extensions["sphinx_multitoc_numbering"].parallel_read_safe = True
+
+
 def setup(app: Sphinx) -> dict:
+    app.connect("builder-inited", allow_parallel_reading)
     # Late, when the others have added theirs.
     app.connect("html-page-context", tidy_page, priority=900)
     app.connect("doctree-resolved", drop_inline, priority=900)
