@@ -44,7 +44,8 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("torchcourse") is None:
-    source = os.environ.get("TORCHCOURSE_SOURCE", "{url}/archive/{branch}.zip")
+    archive = "{url}/archive/{branch}.zip"
+    source = os.environ.get("TORCHCOURSE_SOURCE", archive)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", source]
     if "google.colab" not in sys.modules:
         raise RuntimeError(f"torchcourse is not installed. In a terminal: {{' '.join(pip[1:])}}")
