@@ -128,7 +128,7 @@ class MoveFeatures:
             safe,
             safe & self.closer(snapshot, x, y),
             size[here] / size_of_free(snapshot),
-            safe & (here == tail_region[:, None]),
+            here == tail_region[:, None],
         )
         return np.concatenate(features, 1).astype(np.float32)
 
