@@ -18,12 +18,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_notebook
 
-from tools.notebooks import ROOT
+from tools import labs
+from tools.notebooks import KERNEL, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-CHAPTER, LAB = "ch01_tensors", "01_tensors.ipynb"
+CHAPTER, LAB, SECOND_LAB = "ch01_tensors", "01_tensors.ipynb", "02_second.ipynb"
 ENVIRONMENT = os.environ | {
     # As in an activated environment: nbgrader calls `alembic` by name.
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -53,15 +54,30 @@ def grade_id(cell):
     return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
+def second_lab():
+    """A lab of one exercise and one point, which only Ada hands in."""
+    card = "# Exercise 1 · Difficulty ●○○ · Importance ●○○ · about 1 min · 1 point\n"
+    body = "def one_hot(labels, num_classes):\n    ### BEGIN SOLUTION\n"
+    body += "    return torch.eye(num_classes)[labels]\n    ### END SOLUTION"
+    check = "from torchcourse.checks import ch01_tensors\n\nch01_tensors.one_hot(one_hot)"
+    notebook = new_notebook(
+        metadata={"kernelspec": KERNEL},
+        cells=[new_code_cell(source) for source in ("import torch", card + body, check)],
+    )
+    labs.mark(notebook, SECOND_LAB)
+    return notebook
+
+
 class Course:
     """A course folder with one lab, and its students."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.commands = root, []
         (root / "solutions" / CHAPTER).mkdir(parents=True)
         shutil.copy(ROOT / "nbgrader_config.py", root)
         shutil.copy(ROOT / "solutions" / CHAPTER / LAB, root / "solutions" / CHAPTER)
-        self.nbgrader("generate_assignment", CHAPTER)
+        nbformat.write(second_lab(), root / "solutions" / CHAPTER / SECOND_LAB)
+        self.nbgrader("generate_assignment", CHAPTER, "--force")
         self.lab = nbformat.read(root / "labs" / CHAPTER / LAB, as_version=4)
         solution = nbformat.read(root / "solutions" / CHAPTER / LAB, as_version=4)
         marked = [cell for cell in solution.cells if grade_id(cell)]
@@ -73,6 +89,7 @@ class Course:
         }
 
     def start(self, *arguments: str) -> subprocess.Popen:
+        self.commands.append(" ".join(["nbgrader", *arguments]))
         return subprocess.Popen(
             [sys.executable, "-m", "nbgrader", *arguments],
             cwd=self.root,
@@ -83,11 +100,10 @@ class Course:
             start_new_session=True,
         )
 
-    def nbgrader(self, *arguments: str) -> str:
+    def nbgrader(self, *arguments: str, succeeds: bool = True) -> None:
         process = self.start(*arguments)
         log, _ = process.communicate(timeout=600)
-        assert process.returncode == 0, log
-        return log
+        assert (process.returncode == 0) == succeeds, log
 
     def submit(self, student: str, answers: dict[str, str], edit=None) -> None:
         """What a learner hands in: the lab with their code in place of the stubs."""
@@ -100,11 +116,15 @@ class Course:
         folder.mkdir(parents=True)
         nbformat.write(notebook, folder / LAB)
 
+    def submit_second(self, student: str) -> None:
+        source = self.root / "solutions" / CHAPTER / SECOND_LAB
+        shutil.copy(source, self.root / "submitted" / student / CHAPTER)
+
     def scores(self) -> dict[str, float]:
         self.nbgrader("export")
         with open(self.root / "grades.csv", newline="") as file:
             rows = list(csv.DictReader(file))
-        assert {float(row["max_score"]) for row in rows} == {float(sum(self.points.values()))}
+        assert {float(row["max_score"]) for row in rows} == {sum(self.points.values()) + 1.0}
         return {row["student_id"]: float(row["score"]) for row in rows}
 
 
@@ -145,6 +165,7 @@ def course(tmp_path_factory):
     right = course.answers
     some = {name: right[name] for name in ("one_hot", "pairwise_distances")}
     course.submit("ada", right)
+    course.submit_second("ada")
     course.submit("ben", some | {"masked_mean": WRONG_MEAN})
     course.submit("cleo", {})
     course.submit("dan", some, tamper)
@@ -162,6 +183,16 @@ def course(tmp_path_factory):
     course.seconds = time.monotonic() - started
     course.nbgrader("generate_feedback", CHAPTER)
     course.final = course.scores()
+
+    course.submit("hal", right)
+    damaged = course.root / "submitted" / "hal" / CHAPTER / LAB
+    sound = damaged.read_bytes()
+    damaged.write_bytes(sound[: len(sound) // 2])
+    course.nbgrader("autograde", CHAPTER, succeeds=False)
+    course.with_a_damaged_file = course.scores()
+    damaged.write_bytes(sound)
+    course.nbgrader("autograde", CHAPTER)
+    course.mended = course.scores()
     return course
 
 
@@ -176,13 +207,23 @@ def test_generated_lab_is_the_committed_one(course):
 
 
 def test_crash_loses_no_grade_already_written(course):
-    assert course.after_the_crash["ada"] == sum(course.points.values())
+    assert course.after_the_crash["ada"] == course.final["ada"]
     graded = course.root / "autograded" / "ada" / CHAPTER / LAB
     assert graded.read_bytes() == course.untouched
 
 
 def test_right_gets_all_points(course):
-    assert course.final["ada"] == sum(course.points.values()) > 0
+    assert course.final["ada"] == sum(course.points.values()) + 1 > 1
+
+
+def test_a_missing_notebook_costs_only_its_own_points(course):
+    """Only Ada handed in the second lab; Gus has all the points of the first."""
+    assert course.final["gus"] == course.final["ada"] - 1
+
+
+def test_a_damaged_notebook_harms_nobody_else_and_can_be_mended(course):
+    assert course.with_a_damaged_file == course.final | {"hal": 0.0}
+    assert course.mended == course.final | {"hal": float(sum(course.points.values()))}
 
 
 def test_half_right_gets_the_points_of_its_exercises(course):
@@ -218,3 +259,10 @@ def test_feedback_shows_no_checker_internals(course):
     for student in course.final:
         page = feedback(course, student)
         assert "checks/core.py" not in page and "_Stop" not in page
+
+
+def test_the_instructors_page_names_exactly_the_commands_run_here(course):
+    page = (ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    told = re.findall(r"^nbgrader .*$", "".join(blocks), re.MULTILINE)
+    assert set(told) == set(course.commands)

@@ -88,9 +88,11 @@ class Attempt:
             result = sandbox.call(lambda: function(*args, **kwargs), seconds)
         except KeyboardInterrupt:
             raise
-        except sandbox.OutOfTime:
+        except sandbox.OutOfTime as late:
+            left_behind = f" {late}" if str(late) == sandbox.LEFT_BEHIND else ""
             self.stop(
-                f"Your code was still running after {SECONDS:g} seconds, so it was stopped.",
+                f"Your code was still running after {SECONDS:g} seconds, so it was stopped."
+                + left_behind,
                 "Look for a loop whose end is never reached, a `sleep`, or an `input()`.",
             )
         except SystemExit:

@@ -23,6 +23,7 @@ import torch
 from IPython import get_ipython
 
 Result = TypeVar("Result")
+LEFT_BEHIND = "It may go on in the background and slow things down: restart the kernel."
 KEPT_CHARACTERS = 2_000  # of what the learner prints; an endless printer must not fill the memory
 
 
@@ -109,6 +110,9 @@ class _Alarm:
     `try` are among them. Python drops the tracer each time it raises; the destructor of a
     swallowed OutOfTime puts it back.
 
+    Out of reach: one call into C that lasts long (it is interrupted at its end), and on Python
+    3.10 a `try` in a loop that calls nothing at all, where Python never looks for signals.
+
     `is_learners` tells the frames to interrupt; code of ours, and of IPython, is left in peace.
     """
 
@@ -147,7 +151,7 @@ class _Alarm:
         return self._trace
 
     def _overdue(self) -> OutOfTime:
-        error = OutOfTime("this took too long and was stopped")
+        error = OutOfTime("This took too long and was stopped.")
         error.on_swallowed = lambda: self._trace_again(sys._getframe(1))
         return error
 
@@ -223,5 +227,5 @@ def _call_in_thread(function: Callable[[], Result], seconds: float) -> Result:
         thread.join(0.05)
     if "result" in outcome:
         return outcome["result"]  # type: ignore[return-value]
-    error = outcome.get("error", OutOfTime())
+    error = outcome.get("error", OutOfTime(LEFT_BEHIND))
     raise error  # type: ignore[misc]
