@@ -1,7 +1,7 @@
 """The rules of Snake, for every board and every sequence of moves."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from torchcourse.capstones.snake.baselines import hamiltonian_cycle
@@ -20,6 +20,7 @@ from torchcourse.capstones.snake.engine import (
 from torchcourse.capstones.snake.transcript import transcripts
 
 sides = st.integers(4, 9)
+untimed = settings(deadline=None)  # behaviour, not speed: a busy machine is no reason to fail
 directions = st.lists(st.integers(0, 3), max_size=150)
 seeds = st.integers(0, 2**32 - 1)
 
@@ -33,6 +34,7 @@ def snake_on(cells, heading, food, width=6, height=6):
     return game
 
 
+@untimed
 @given(sides, sides, seeds, directions)
 def test_every_step_keeps_the_rules(width, height, seed, moves):
     game = Snake(width, height, seed)
@@ -62,6 +64,7 @@ def test_every_step_keeps_the_rules(width, height, seed, moves):
     assert game.score == len(game.body) - START_LENGTH
 
 
+@untimed
 @given(sides, sides, seeds, directions)
 def test_same_seed_and_moves_give_the_same_game(width, height, seed, moves):
     games = Snake(width, height, seed), Snake(width, height, seed)
@@ -106,6 +109,7 @@ def test_the_first_move_can_go_anywhere_but_back():
         assert Snake(4, 4).step(direction) in (Event.MOVED, Event.ATE)
 
 
+@untimed
 @given(st.integers(2, 4), sides, st.booleans(), seeds)
 def test_a_full_board_wins(half, other, swap, seed):
     width, height = (other, 2 * half) if swap else (2 * half, other)
@@ -151,6 +155,7 @@ def test_random_numbers_are_those_of_javascript(seed, expected):
     assert [generator.next() for _ in range(3)] == expected
 
 
+@untimed
 @given(seeds, st.integers(1, 2000))
 def test_random_numbers_stay_below_the_limit(seed, limit):
     generator = Random32(seed)
