@@ -239,39 +239,3 @@ def _png(picture: Tensor) -> str:
         f"<img alt='picture of {height} × {width} pixels' src='data:image/png;base64,{data}'"
         " style='image-rendering:pixelated;height:4em;margin:.2em'>"
     )
-
-
-def _real(value: object) -> bool:
-    """A tensor with numbers that can be drawn."""
-    if not isinstance(value, Tensor) or not has_values(value):
-        return False
-    return value.numel() > 0 and not value.is_complex()
-
-
-def _number(number: object) -> str:
-    return f"{number:.4g}" if isinstance(number, float) else str(number)
-
-
-def _image(value: Tensor, other: object) -> str:
-    """(H, W), (C, H, W) or (N, C, H, W) as one strip of pictures, enlarged without blurring.
-
-    Black and white are the extremes of both sides together, so that they can be compared.
-    """
-    batch = value.float().nan_to_num()
-    batch = batch.reshape(-1, *batch.shape[-3:]) if batch.ndim >= 3 else batch[None, None]
-    batch = batch[:24]
-    if batch.shape[1] not in (1, 3):
-        batch = batch.mean(1, keepdim=True)
-    both = [side.detach().cpu().float().nan_to_num() for side in (value, other) if _real(side)]
-    low, high = min(side.min() for side in both), max(side.max() for side in both)
-    batch = (batch - low) / (high - low).clamp(min=1e-9) * 255
-    gap = torch.full((*batch.shape[:3], 1), 128.0)
-    strip = torch.cat(list(torch.cat([batch, gap], 3)), 2)  # (C, H, N·(W+1))
-    strip = strip.expand(3, -1, -1).permute(1, 2, 0).round().to(torch.uint8).numpy()
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(strip)).save(file, "PNG")
-    data = base64.b64encode(file.getvalue()).decode()
-    return (
-        f"<img alt='the tensor drawn as {len(batch)} picture(s)' src='data:image/png;base64,{data}'"
-        " style='image-rendering:pixelated;height:6em;display:block'>"
-    )
