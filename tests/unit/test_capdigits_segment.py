@@ -53,6 +53,16 @@ def test_a_line_may_climb():
     assert line_boxes(page(*climbing)) == [climbing]
 
 
+def test_a_broken_digit_stays_in_its_line():
+    broken = [(20, 10, 10, 20), (50, 10, 12, 9), (51, 21, 12, 11), (80, 10, 10, 20)]
+    (line,) = find_lines(page(*broken))
+    assert [sign.box for sign in merge_pieces(line)] == [
+        (20, 10, 10, 20),
+        (50, 10, 13, 22),
+        (80, 10, 10, 20),
+    ]
+
+
 def test_low_signs_join_the_line_they_stand_in():
     minus = (50, 20, 12, 3)
     upper = [(30, 10, 10, 20), minus, (70, 10, 10, 20)]

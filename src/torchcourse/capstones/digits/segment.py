@@ -18,8 +18,8 @@ SPECK = 0.006  # a piece smaller than this share of (digit height)² is dirt, no
 OVERLAP = 0.4  # neighbours in a line share at least this part of the lower one's height
 NARROWEST = 0.12  # of its height: no digit is narrower
 # Width by height of digits: below this is common, above it rarer with every SPREAD.
-USUAL, SPREAD = 0.75, 0.22
-CUT_PENALTY = 0.5  # in units of log-probability: do not cut what can be read whole
+USUAL, SPREAD = 0.9, 0.25
+CUT_PENALTY = 0.7  # in units of log-probability: do not cut what can be read whole
 SURE = 0.95  # a sign of usual width that is read with this probability is left whole
 
 
@@ -71,7 +71,7 @@ def digit_height(heights: np.ndarray, areas: np.ndarray) -> float:
 def find_lines(ink: np.ndarray) -> list[Line]:
     """Group the pieces of a page (H, W) into lines, from top to bottom.
 
-    Each tall piece joins the line whose last piece it stands beside, so lines may climb or fall.
+    Each tall piece joins the line whose last pieces it stands beside, so lines may climb or fall.
     Low ones (dots, minus signs) join the nearest line afterwards.
     """
     pieces = find_pieces(ink)
@@ -84,8 +84,8 @@ def find_lines(ink: np.ndarray) -> list[Line]:
     tall = [piece for piece in pieces if piece.box[3] >= height / 2]
     lines: list[list[Piece]] = []
     for piece in tall:
-        best = max(lines, key=lambda line: _shared(line[-1], piece), default=None)
-        if best is None or _shared(best[-1], piece) < OVERLAP:
+        best = max(lines, key=lambda line: _beside(line, piece), default=None)
+        if best is None or _beside(best, piece) < OVERLAP:
             lines.append([piece])
         else:
             best.append(piece)
@@ -94,6 +94,11 @@ def find_lines(ink: np.ndarray) -> list[Line]:
             _join_nearest(lines, piece, height)
     lines.sort(key=lambda line: float(np.mean([piece.middle for piece in line])))
     return [_make_line(sorted(line, key=lambda piece: piece.box[0])) for line in lines]
+
+
+def _beside(line: list[Piece], piece: Piece) -> float:
+    """How well a piece continues a line: the last three count, for a broken digit has halves."""
+    return max(_shared(last, piece) for last in line[-3:])
 
 
 def _shared(a: Piece, b: Piece) -> float:
