@@ -150,7 +150,11 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Visit]]:
     visits = []
 
     def open_page(
-        address: str, width: int = 1280, scheme: str = "light", **context: object
+        address: str,
+        width: int = 1280,
+        scheme: str = "light",
+        wait: str = "networkidle",  # half a second longer than "load", to see what comes late
+        **context: object,
     ) -> Visit:
         size = {"width": width, "height": 900}
         page = browser.new_context(viewport=size, color_scheme=scheme, **context).new_page()
@@ -163,7 +167,9 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Visit]]:
             lambda line: visit.complaints.append(line.text) if line.type == "error" else None,
         )
         page.route("**/*", visit.gate)
-        page.goto(f"{server}/{address}", wait_until="networkidle")
+        page.goto(f"{server}/{address}", wait_until=wait)
+        if context.get("java_script_enabled", True):
+            page.evaluate("document.fonts.ready.then(() => true)")
         return visit
 
     yield open_page

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 # Elements that reach over the right edge without a scrolling box around them.
 STICKING_OUT = """
 [...document.querySelectorAll("main *")].filter((element) => {
@@ -18,10 +20,11 @@ STICKING_OUT = """
 """
 
 
+@pytest.mark.timeout(900)  # every page of the course
 def test_no_page_scrolls_sideways(visit: Callable, pages: list[str]) -> None:
     wide = {}
     for address in [*pages, "search.html"]:
-        page = visit(address, width=360).page
+        page = visit(address, width=360, wait="load").page
         width = page.evaluate("document.documentElement.scrollWidth")
         sticking_out = page.evaluate(STICKING_OUT)
         if width > 360 or sticking_out:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from bs4 import BeautifulSoup
 
 LIMIT = 400_000  # bytes after gzip, figures not counted
@@ -52,10 +53,11 @@ def test_style_sheets_name_no_third_party(site: Path) -> None:
     assert not named
 
 
+@pytest.mark.timeout(900)  # every page of the course
 def test_all_pages_ask_only_the_site_and_are_light(visit: Callable, pages: list[str]) -> None:
     heavy = {}
     for page in [*pages, "search.html"]:
-        opened = visit(page)
+        opened = visit(page, wait="load")
         opened.check()
         weight = opened.weight()
         has_widgets = any("widgets/embed" in address for address in weight)
