@@ -45,7 +45,9 @@ def to_onnx(
     module.eval()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's notes on its own deprecations
-        graph = make_fx(module, tracing_mode="symbolic")(*example)
+        # Weights are real tensors among symbolic ones; the switch that allows it has no other name.
+        tracer = make_fx(module, tracing_mode="symbolic", _allow_non_fake_inputs=True)
+        graph = tracer(*example)
         program = torch.onnx.export(
             graph,
             example,
