@@ -7,6 +7,7 @@ is loaded from a third party, so everything a browser may ask for has to be here
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -37,6 +38,12 @@ COPIES = [
 ]
 # Latin, punctuation and arrows; without ligatures, which would hide what the reader must type.
 CODE_CHARACTERS = "U+20-7E,U+A0-17F,U+2000-206F,U+20AC,U+2122,U+2190-2193,U+2212"
+# Cutting the theme's style sheet drops its comments; these have to stay.
+NOTICE = """@charset "utf-8";
+/* Cut from the style sheet of pydata-sphinx-theme (BSD 3-Clause), which holds Bootstrap (MIT) and
+   Font Awesome Free by Fonticons, Inc. (https://fontawesome.com/license/free; icons: CC BY 4.0,
+   fonts: SIL OFL 1.1, code: MIT). */
+"""
 TEXT_WEIGHTS = (400, 700)
 # What puts classes into the pages.
 WRITERS = [
@@ -70,6 +77,7 @@ def main() -> None:
     keep_widgets_at_home(VENDOR / "widgets" / "embed-amd.js")
     write_fonts()
     write_theme()
+    write_licences()
     size = sum(path.stat().st_size for path in VENDOR.rglob("*") if path.is_file())
     print(f"assets: {VENDOR.relative_to(ROOT)} holds {size / 1e6:.1f} MB")
 
@@ -92,6 +100,18 @@ def copy(pattern: str, source: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in found:
         shutil.copyfile(path, folder / path.name)
+
+
+def write_licences() -> None:
+    """One file with the licence of every npm package the site hands on."""
+    packages = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    parts = []
+    for name in packages:
+        about = json.loads((MODULES / name / "package.json").read_text(encoding="utf-8"))
+        texts = sorted((MODULES / name).glob("LICENSE*"))
+        text = texts[0].read_text(encoding="utf-8") if texts else ""
+        parts.append(f"{name} {about['version']} ({about['license']})\n\n{text}")
+    (VENDOR / "licences.txt").write_text("\n\n----\n\n".join(parts), encoding="utf-8")
 
 
 def keep_widgets_at_home(script: Path) -> None:
@@ -134,9 +154,9 @@ def write_theme() -> None:
     base = package("pydata_sphinx_theme") / "theme/pydata_sphinx_theme/static"
     css = (base / "styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
     css = without_unused(css, words_in_use())
-    css = css.replace("../vendor/fontawesome/webfonts/", "icons/")
+    css = css.replace('@charset "UTF-8";', "").replace("../vendor/fontawesome/webfonts/", "icons/")
     css = re.sub(r",\s*url\([^)]*\.ttf\)\s*format\(\"truetype\"\)", "", css)
-    (VENDOR / "theme.css").write_text('@charset "utf-8";\n' + css, encoding="utf-8")
+    (VENDOR / "theme.css").write_text(NOTICE + css, encoding="utf-8")
     # Icon fonts keep their pictures in Unicode's private use area.
     codes = sorted({f"U+{ord(letter):x}" for letter in re.findall("[\ue000-\uf8ff]", css)})
     for font in ("fa-solid-900", "fa-regular-400", "fa-brands-400"):
