@@ -150,6 +150,14 @@ def test_error_in_a_helper_shows_the_helpers_line():
     assert 'raise ValueError("from the helper")' in card.headline
 
 
+def test_error_inside_pytorch_shows_the_line_that_called_it():
+    class Model(torch.nn.Module):
+        def forward(self, x, mask):
+            return torch.nn.functional.linear(x, mask)  # this one
+
+    assert "# this one" in EXERCISE.review(Model()).headline
+
+
 def test_an_error_that_cannot_be_shown():
     class Rude(Exception):
         def __str__(self):

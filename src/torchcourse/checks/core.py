@@ -7,11 +7,13 @@ import importlib
 import inspect
 import linecache
 import pkgutil
+import sysconfig
 import textwrap
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
@@ -32,6 +34,12 @@ from torchcourse.checks.card import (
 from torchcourse.checks.compare import agrees, difference, kind
 
 SECONDS = 3.0  # for all the learner's code in one check, so that a card comes within five seconds
+
+# Python's library, installed packages, and this package: no place where a learner errs.
+NOT_THE_LEARNERS = (
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+    str(Path(__file__).parents[1]),
+)
 
 # PyTorch loads a large part of itself at the first optimizer or `torch.func` call. That may take
 # longer than a check allows, and an import stopped halfway stays broken for the whole session.
@@ -191,7 +199,7 @@ class Attempt:
             self._stop_unfinished()
         if self._changed is not None:  # the likelier cause: an input spoilt by an earlier call
             raise _Stop(self._changed)
-        where = _learners_line(error, self.answer)
+        where = _learners_line(error)
         self.stop(
             f"Your code stopped with an error{where}",
             "Read the last line of the message first. Then print the shapes just before that line.",
@@ -332,20 +340,17 @@ def _as_call(name: str, function: Callable, args: tuple, kwargs: dict) -> str:
     return f"{name}({', '.join(bound)}) with\n" + "\n".join(given)
 
 
-def _learners_line(error: BaseException, answer: object) -> str:
+def _learners_line(error: BaseException) -> str:
     """Where in the learner's own file or cell it went wrong, as words."""
-    code = getattr(inspect.unwrap(answer) if callable(answer) else answer, "__code__", None)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__)]
-    own = [f for f in frames if code is not None and f.filename == code.co_filename]
-    own = own or [f for f in frames if not f.filename.startswith(_package_folder())][:1]
-    if not own or not own[-1].lineno:
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.lineno and not frame.filename.startswith(NOT_THE_LEARNERS)
+    ]
+    if not own:
         return "."
     line = linecache.getline(own[-1].filename, own[-1].lineno).strip()
     return f" in line {own[-1].lineno}" + (f": `{line}`" if line else ".")
-
-
-def _package_folder() -> str:
-    return __file__.rpartition("core.py")[0]
 
 
 def _message(error: BaseException) -> str:
