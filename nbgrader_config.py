@@ -53,6 +53,7 @@ c.Autograde.sanitize_preprocessors = [
 # A check stops a learner's function after three seconds by itself. This bounds every other cell,
 # such as a loop at its top level; the cells after it still run. nbgrader's own limit comes last.
 SECONDS = float(os.environ.get("TORCHCOURSE_CELL_SECONDS", "30"))
-LIMIT = f"from torchcourse.checks import sandbox; sandbox.limit_cells({SECONDS}); del sandbox"
-c.Execute.extra_arguments = [f"--IPKernelApp.exec_lines={LIMIT}"]
+# `core` comes along so that PyTorch is fully loaded before the first clock runs.
+LIMIT = f"from torchcourse.checks import core, sandbox; sandbox.limit_cells({SECONDS})"
+c.Execute.extra_arguments = [f"--IPKernelApp.exec_lines={LIMIT}; del core, sandbox"]
 c.Execute.timeout = round(2 * SECONDS)
