@@ -47,7 +47,7 @@ def test_run_times_on_the_status_page_are_those_of_the_lessons(
     soup = BeautifulSoup((site / "book/status.html").read_text(encoding="utf-8"), "html.parser")
     rows = soup.find("table").select("tbody tr")
     listed = {
-        row.find("a")["href"].removeprefix("../"): row.find_all("td")[1].get_text(strip=True)
+        row.find("a")["href"].removeprefix("../"): row.find_all("td")[-1].get_text(strip=True)
         for row in rows
         if row.find("a")
     }
