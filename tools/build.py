@@ -162,8 +162,6 @@ def render(toc: dict, output: Path, stale: dict[Path, float], strict: bool) -> N
     for path in stale:  # new outputs, same source: make Sphinx read the page again
         doctree = doctrees / path.relative_to(ROOT).with_suffix(".doctree")
         doctree.unlink(missing_ok=True)
-    # Node for the prerendered math: the machine's own, or the one from PyPI beside Python.
-    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)])
     result = build_sphinx(
         str(ROOT),
         str(output / "html"),

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from docutils import nodes
-from lesson_facts import seconds
+from lesson_facts import reading_minutes, seconds
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -57,7 +57,7 @@ def table(head: list[str], rows: list[list[nodes.Node]]) -> nodes.table:
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Replace the placeholder by the table, in the order of the contents."""
     for placeholder in list(doctree.findall(RunTimes)):
-        rows, total = [], 0.0
+        rows, minutes, total = [], 0, 0.0
         for name in app.env.toctree_includes_order:
             record = NbMetadataCollector.get_exec_data(app.env, name)
             if not record or not record["runtime"]:
@@ -69,9 +69,13 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
                 internal=True,
                 refuri=app.builder.get_relative_uri(docname, name),
             )
-            rows.append([nodes.paragraph("", "", link), text(seconds(record["runtime"]))])
-        rows.append([text(f"All {len(rows)} pages, one after the other"), text(seconds(total))])
-        placeholder.replace_self(table(["Page", "Run time"], rows))
+            reading = reading_minutes(app.env.get_doctree(name))
+            minutes += reading
+            times = text(f"{reading} min"), text(seconds(record["runtime"]))
+            rows.append([nodes.paragraph("", "", link), *times])
+        every = text(f"All {len(rows)} pages, one after the other")
+        rows.append([every, text(f"{minutes} min"), text(seconds(total))])
+        placeholder.replace_self(table(["Page", "To read", "To run"], rows))
 
 
 def pages_in_order(app: Sphinx, env: BuildEnvironment) -> list[str]:
