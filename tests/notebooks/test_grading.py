@@ -178,9 +178,7 @@ def course(tmp_path_factory):
     graded = course.root / "autograded" / "ada" / CHAPTER / LAB
     course.untouched = graded.read_bytes()
     course.nbgrader("autograde", CHAPTER, "--student=ben", "--force")
-    started = time.monotonic()
     course.nbgrader("autograde", CHAPTER)
-    course.seconds = time.monotonic() - started
     course.nbgrader("generate_feedback", CHAPTER)
     course.final = course.scores()
 
@@ -248,7 +246,6 @@ def test_deleted_cells_cost_only_their_own_points(course):
 def test_endless_loops_cost_only_their_own_points(course):
     assert course.final["finn"] == sum(course.points.values()) - course.points["to_tiles"]
     assert "still running after 3 seconds" in feedback(course, "finn")
-    assert course.seconds < 300
 
 
 def test_output_on_stderr_costs_nothing(course):
