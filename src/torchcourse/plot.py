@@ -68,13 +68,14 @@ def show_images(
             number of titles differs from the number of images.
     """
     images = [torch.as_tensor(np.asarray(image)) for image in images]
+    arrays = [_to_hwc(image) for image in images]
     if not images:
         raise ValueError("show_images got no images; pass at least one (C, H, W) tensor")
     if titles is not None and len(titles) != len(images):
         raise ValueError(f"{len(images)} images need as many titles, got {len(titles)}")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    height = size * max(image.shape[-2] / image.shape[-1] for image in images)
+    height = size * max(array.shape[0] / array.shape[1] for array in arrays)
     if titles is not None:
         height += 0.3  # inches: a line of small text
     figure, axes = plt.subplots(
@@ -82,10 +83,10 @@ def show_images(
     )
     for axis in axes.flat:
         axis.axis("off")
-    for index, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
-        axis.imshow(_to_hwc(image), vmin=0, vmax=255 if image.dtype == torch.uint8 else 1)
-        if titles is not None:
-            axis.set_title(titles[index], fontsize="small", loc="center")
+    for axis, array in zip(axes.flat, arrays, strict=False):  # there may be spare cells
+        axis.imshow(array, vmin=0, vmax=255 if array.dtype == np.uint8 else 1)
+    for axis, title in zip(axes.flat, titles or [], strict=False):
+        axis.set_title(title, fontsize="small", loc="center")
     return figure
 
 
@@ -97,7 +98,9 @@ def _to_hwc(image: torch.Tensor) -> np.ndarray:
         raise ValueError(
             f"an image must be (H, W), (1, H, W) or (3, H, W), got {tuple(image.shape)}"
         )
-    return image.numpy() if image.dtype == torch.uint8 else image.float().numpy().clip(0, 1)
+    if image.dtype == torch.bool or image.is_floating_point():
+        return image.float().numpy().clip(0, 1)
+    return image.clamp(0, 255).to(torch.uint8).numpy()
 
 
 def explore(draw: Callable[..., Figure], *, alt: str, **sliders: Sequence) -> None:
