@@ -21,6 +21,7 @@ MAX_CELL_LINES = 15
 MANY_CELLS = {
     "06_autograd": "a 60-line autograd, written in cells of at most 15 lines",
     "07_gradient_descent": "five experiments and an explorer, each with its picture",
+    "03_from_tables_to_dqn": "an agent, its probes and two ablations, at most 15 lines a cell",
 }
 # What PyTorch and NumPy have dropped, or what hides a trap: pattern → what to write instead.
 OUTDATED = {
