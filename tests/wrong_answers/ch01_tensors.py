@@ -57,6 +57,14 @@ class masked_mean:
         x = x.detach()
         return (x * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
 
+    @wrong("in the whole batch")
+    def counts_all_rows_together(x, mask):
+        return (x * mask[:, :, None]).sum(1) / mask.sum()
+
+    @wrong("lined up with D")
+    def lines_the_counts_up_with_the_features(x, mask):
+        return (x * mask[:, :, None]).sum(1) / mask.sum(1)
+
     @right
     def by_weights(x, mask):
         weight = mask.unsqueeze(-1).to(x.dtype)
@@ -120,6 +128,16 @@ class one_hot:
     @wrong("`return labels == torch.arange(num_classes)`")
     def compares_without_a_new_axis(labels, num_classes):
         return labels == torch.arange(num_classes)
+
+    @wrong("one column too far to the left")
+    def subtracts_one_from_the_labels(labels, num_classes):
+        return torch.eye(num_classes)[labels - 1]
+
+    @wrong("fills whole rows")
+    def fills_rows(labels, num_classes):
+        out = torch.zeros(len(labels), num_classes)
+        out[labels] = 1
+        return out
 
     @right
     def by_comparison(labels, num_classes):
@@ -243,6 +261,22 @@ class pairwise_distances:
     def broadcasts_nothing(a, b):
         return (a - b).pow(2).sum(-1).sqrt()
 
+    @wrong("squared afterwards")
+    def adds_before_squaring(a, b):
+        return (a[:, None] - b).sum(-1).square().sqrt()
+
+    @wrong("The mixed term counts twice")
+    def forgets_the_two(a, b):
+        return (a.square().sum(1)[:, None] + b.square().sum(1) - a @ b.T).sqrt()
+
+    @wrong("One number is left")
+    def lets_norm_add_up_everything(a, b):
+        return (a[:, None] - b).norm()
+
+    @wrong("one to one, not each with every other")
+    def drops_points_without_a_partner(a, b):
+        return (a - b[: len(a)]).norm(dim=1)
+
     @right
     def by_broadcasting(a, b):
         return ((a[:, None, :] - b[None, :, :]) ** 2).sum(dim=-1).sqrt()
@@ -301,6 +335,22 @@ class even_contrast:
         images -= images.mean(dims, keepdim=True)
         return images / images.std(dims, keepdim=True).clamp(min=1e-6)
 
+    @wrong("division comes before subtraction")
+    def forgets_the_parentheses(images):
+        dims = (1, 2, 3)
+        return images - images.mean(dims, keepdim=True) / images.std(dims, keepdim=True)
+
+    @wrong("stretched each image from 0 to 1")
+    def stretches(images):
+        low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
+        return (images - low) / (high - low)
+
+    @wrong("lower limit for the divisor")
+    def limits_the_divisor_to_one(images):
+        dims = (1, 2, 3)
+        centred = images - images.mean(dims, keepdim=True)
+        return centred / images.std(dims, keepdim=True).clamp(min=1)
+
     @right
     def with_clamp(images):
         dims = (1, 2, 3)
@@ -354,6 +404,14 @@ class quadratic_forms:
     @wrong("no gradient can flow back")
     def leaves_autograd(x, A):
         return (x @ A * x).sum(1).detach()
+
+    @wrong("You summed over the batch")
+    def sums_over_the_batch(x, A):
+        return (x @ A * x).sum(dim=0)
+
+    @wrong("not added up")
+    def adds_nothing_up(x, A):
+        return x @ A * x
 
     @right
     def by_einsum(x, A):
@@ -638,6 +696,10 @@ class predict_linear:
     def squeezes(X, y, X_new):
         return (_with_ones(X_new) @ torch.linalg.pinv(_with_ones(X)) @ y[:, None]).squeeze()
 
+    @wrong("These are the weights")
+    def returns_the_weights(X, y, X_new):
+        return torch.linalg.pinv(_with_ones(X)) @ y
+
     @right
     def by_lstsq(X, y, X_new):
         return _with_ones(X_new) @ torch.linalg.lstsq(_with_ones(X), y[:, None]).solution[:, 0]
@@ -746,6 +808,17 @@ class slopes:
     def builds_double(f, x):
         t = x.double().requires_grad_()
         return torch.autograd.grad(f(t).sum(), t)[0]
+
+    @wrong("answers with a tuple")
+    def returns_the_tuple(f, x):
+        t = x.clone().requires_grad_()
+        return torch.autograd.grad(f(t).sum(), t)
+
+    @wrong("marked points themselves")
+    def returns_the_points(f, x):
+        t = x.clone().requires_grad_()
+        f(t).sum().backward()
+        return t
 
     @right
     def by_backward(f, x):
@@ -903,6 +976,11 @@ class fit_by_descent:
             losses.append(loss.item())
         return theta, losses
 
+    @wrong("losses")
+    def returns_the_last_loss_only(x, y, lr, steps):
+        theta, losses = _line(x, y, lr, steps)
+        return theta, losses[-1]
+
     @right
     def with_an_optimizer(x, y, lr, steps):
         theta, losses = torch.zeros(2, requires_grad=True), []
@@ -989,6 +1067,32 @@ class descend:
     def walks_on_the_start_itself(f, start, lr, tolerance, max_steps):
         point, steps = _descend(f, start, lr, tolerance, max_steps)
         return start.copy_(point), steps
+
+    @wrong("uphill")
+    def walks_uphill(f, start, lr, tolerance, max_steps):
+        return _descend(f, start, -lr, tolerance, max_steps)
+
+    @wrong("gradients of earlier steps")
+    def lets_slopes_pile_up(f, start, lr, tolerance, max_steps):
+        point = start.clone().requires_grad_()
+        for steps in range(max_steps):
+            f(point).backward()
+            if point.grad.norm() < tolerance:
+                return point.detach(), steps
+            with torch.no_grad():
+                point -= lr * point.grad
+        return point.detach(), max_steps
+
+    @wrong("You took two steps and counted one")
+    def counts_by_the_loop_variable(f, start, lr, tolerance, max_steps):
+        point = start.clone().requires_grad_()
+        for steps in range(max_steps):  # noqa: B007 (that is the mistake)
+            (gradient,) = torch.autograd.grad(f(point), point)
+            if gradient.norm() < tolerance:
+                break
+            with torch.no_grad():
+                point -= lr * gradient
+        return point.detach(), steps
 
     @right
     def by_autograd(f, start, lr, tolerance, max_steps):

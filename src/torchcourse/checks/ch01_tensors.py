@@ -20,9 +20,13 @@ from torchcourse.scalar import Value
 def masked_mean(attempt: Attempt) -> None:
     """masked_mean(x, mask): (B, T, D) float, (B, T) bool → (B, D)."""
     x = torch.tensor(
-        [[[1.0, 10.0], [3.0, 20.0], [90.0, 90.0]], [[5.0, 50.0], [70.0, 70.0], [80.0, 80.0]]]
+        [
+            [[1.0, 10.0], [3.0, 20.0], [90.0, 90.0], [90.0, 90.0]],
+            [[5.0, 50.0], [70.0, 70.0], [80.0, 80.0], [75.0, 75.0]],
+        ]
     )
-    mask = torch.tensor([[True, True, False], [True, False, False]])
+    mask = torch.tensor([[True, True, False, False], [True, False, False, False]])
+    total = torch.tensor([[4.0, 30.0], [5.0, 50.0]])
     want = torch.tensor([[2.0, 15.0], [5.0, 50.0]])
     attempt.expect(
         attempt(x, mask),
@@ -33,9 +37,20 @@ def masked_mean(attempt: Attempt) -> None:
             "Use the mask: it says which tokens are real.",
         ),
         Slip(
-            torch.tensor([[4.0, 30.0], [5.0, 50.0]]) / 3,
+            total / 4,
             "You left padding out of the sum, but divided by T, padding included.",
             "Divide each row by the number of its own real tokens, `mask.sum(dim=1)`.",
+        ),
+        Slip(
+            total / 3,
+            "You divided every row by the number of real tokens in the whole batch.",
+            "`mask.sum()` counts all rows together; `mask.sum(dim=1)` counts each on its own.",
+        ),
+        Slip(
+            total / torch.tensor([2.0, 1.0]),
+            "The counts, (B,), lined up with D: the count of row 0 divided column 0 of every row. "
+            "It ran only because B and D are both 2 here.",
+            "Keep the axis: `mask.sum(dim=1, keepdim=True)` has shape (B, 1).",
         ),
         Slip(
             torch.tensor([[90.0, 90.0], [75.0, 75.0]]),
@@ -54,7 +69,7 @@ def masked_mean(attempt: Attempt) -> None:
             "`keepdim=True` helps while you divide, not in what you return.",
         ),
         Slip(
-            torch.tensor([[4.0, 30.0], [5.0, 50.0]]),
+            total,
             "You added the real tokens up, but did not divide by their number.",
             "Divide by `mask.sum(dim=1)`, shaped so that it broadcasts against (B, D).",
         ),
@@ -130,6 +145,16 @@ def one_hot(attempt: Attempt) -> None:
             F.pad(want[:, 1:], (0, 1)),
             "Your classes count from 1, but labels count from 0.",
             "`torch.arange(num_classes)` starts at 0.",
+        ),
+        Slip(
+            want.roll(-1, 1),
+            "Each 1 stands one column too far to the left: labels count from 0 already.",
+            "Use the labels as they are, without subtracting 1.",
+        ),
+        Slip(
+            torch.ones(3, 4),
+            "Every entry is 1: `out[labels] = 1` takes the labels for rows and fills whole rows.",
+            "A place has two coordinates: row i, and column labels[i].",
         ),
         Slip(
             1 - want,
@@ -226,8 +251,9 @@ def to_tiles(attempt: Attempt) -> None:
 def pairwise_distances(attempt: Attempt) -> None:
     """pairwise_distances(a, b): (N, D), (M, D) → (N, M) Euclidean distances."""
     a = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
-    b = torch.tensor([[0.0, 0.0], [6.0, 8.0], [3.0, 0.0]])
-    want = torch.tensor([[0.0, 10.0, 3.0], [5.0, 5.0, 4.0]])
+    b = torch.tensor([[0.0, 0.0], [6.0, 8.0], [6.0, 0.0]])
+    want = torch.tensor([[0.0, 10.0, 6.0], [5.0, 5.0, 5.0]])
+    added = torch.tensor([[0.0, -14.0, -6.0], [7.0, -7.0, 1.0]])
     attempt.expect(
         attempt(a, b),
         want,
@@ -237,15 +263,30 @@ def pairwise_distances(attempt: Attempt) -> None:
             "Take `.sqrt()` after the sum.",
         ),
         Slip(
-            torch.tensor([[0.0, 14.0, 3.0], [7.0, 7.0, 4.0]]),
+            torch.tensor([[0.0, 14.0, 6.0], [7.0, 7.0, 7.0]]),
             "You added absolute differences: that is the way along the streets, not the straight "
             "line.",
             "Square the differences, add, then take the root.",
         ),
         Slip(
-            torch.tensor([[0.0, -14.0, -3.0], [7.0, -7.0, 4.0]]),
+            added,
             "You added the differences as they are, so those of opposite sign cancel.",
             "Square each difference before you add.",
+        ),
+        Slip(
+            added.abs(),
+            "You added first and squared afterwards: by then, opposite signs have cancelled.",
+            "Square each difference, add the squares, then take the root.",
+        ),
+        Slip(
+            torch.tensor([[0.0, 100.0, 36.0], [25.0, 75.0, 43.0]]).sqrt(),
+            "The mixed term counts twice: |a - b|² = |a|² + |b|² - 2 a·b.",
+            "Put the 2 in front of the products.",
+        ),
+        Slip(
+            torch.tensor(211.0).sqrt(),
+            "One number is left: `norm()` without `dim` adds up all pairs and all coordinates.",
+            "Only the coordinates should disappear: `dim=-1`.",
         ),
         Slip(
             want / 2**0.5,
@@ -263,7 +304,7 @@ def pairwise_distances(attempt: Attempt) -> None:
             "Leave out `keepdim=True`.",
         ),
         Slip(
-            torch.tensor([5.0, 5.0]),
+            want.diagonal(),
             "You compared the points one to one, not each with every other.",
             "(N, 1, D) minus (1, M, D) gives (N, M, D).",
         ),
@@ -330,6 +371,16 @@ def even_contrast(attempt: Attempt) -> None:
             "Divide by the standard deviation of each image as well.",
         ),
         Slip(
+            images - torch.tensor([1.5, 4.0]).view(2, 1, 1, 1),
+            "You subtracted mean / std: division comes before subtraction.",
+            "Put parentheses around the difference.",
+        ),
+        Slip(
+            torch.stack([z - z[0], z[-1] - z]).view(2, 1, 2, 2) / (z[-1] - z[0]),
+            "You stretched each image from 0 to 1; mean 0 and standard deviation 1 are asked for.",
+            "Subtract the mean and divide by the standard deviation.",
+        ),
+        Slip(
             want / scale,
             "You divided by the variance, which is the standard deviation squared.",
             "Use `.std(...)` or the root of `.var(...)`.",
@@ -353,6 +404,16 @@ def even_contrast(attempt: Attempt) -> None:
             ),
             case=f"images of shape {shape}",
         )
+    attempt.expect(
+        attempt(want / 4 + 0.5),
+        want,
+        Slip(
+            want / 4,
+            "Its standard deviation is 0.25, and your lower limit for the divisor is above that.",
+            "The limit shall only keep 0 away: something tiny such as 1e-6.",
+        ),
+        case="pictures whose values lie around 0.5",
+    )
     flat = torch.full((2, 1, 3, 4), 7.0)
     attempt.expect(
         attempt(flat),
@@ -401,6 +462,16 @@ def quadratic_forms(attempt: Attempt) -> None:
             torch.tensor([52.0, 34.0]),
             "This is the squared length of A x. There A counts twice, here x does.",
             "Take the dot product of A x with x itself.",
+        ),
+        Slip(
+            torch.tensor([20.0, 14.0]),
+            "You summed over the batch: one number for each of the D entries is left.",
+            "One number for each vector is asked for: let D disappear, `dim=1`.",
+        ),
+        Slip(
+            torch.tensor([[2.0, 14.0], [18.0, 0.0]]),
+            "The terms are there, but not added up.",
+            "Sum over D, `dim=1`.",
         ),
         Slip(
             torch.tensor(34.0),
@@ -713,7 +784,12 @@ def predict_linear(attempt: Attempt) -> None:
         Slip(
             want[:, None],
             "The values are right, but as a column, (M, 1).",
-            "`lstsq` needs y as a column; take it back with `[:, 0]` or `squeeze(1)`.",
+            "For a column `lstsq` answers with a column: take it back with `[:, 0]`.",
+        ),
+        Slip(
+            torch.tensor([1.4, -0.1]),
+            "These are the weights and the intercept; the forecasts are asked for.",
+            "Multiply X_new, with its column of ones, by them.",
         ),
     )
     features = torch.randn(8, 2, generator=attempt.random).double()
@@ -844,6 +920,16 @@ def slopes(attempt: Attempt) -> None:
             torch.tensor(0.0),
             "You added the slopes up: one number came back, not one for each point.",
             "Return the whole `.grad`; it has the shape of x.",
+        ),
+        Slip(
+            (torch.tensor([2.0, 4.0, -6.0]),),
+            "`torch.autograd.grad` answers with a tuple, even for a single input.",
+            "Take its first entry, `[0]`.",
+        ),
+        Slip(
+            x,
+            "You returned the marked points themselves, not their slopes.",
+            "After `backward()` the slopes lie in `.grad` of the marked copy.",
         ),
     )
     _leaves_no_mark(attempt, got, x, "x")
@@ -1048,7 +1134,7 @@ def _theta_and_losses(attempt: Attempt, got: object) -> tuple[torch.Tensor, list
     """The pair, once it is a tensor and a list; otherwise a card says what it is."""
     pair = isinstance(got, tuple) and len(got) == 2
     if not (pair and isinstance(got[0], torch.Tensor) and isinstance(got[1], list)):
-        attempt.expect(got, (torch.zeros(2), [4.0, 1.44]))
+        attempt.expect(got, (torch.tensor([0.64, 0.64]), [4.0, 1.44]), name="(theta, losses)")
     return got
 
 
@@ -1096,6 +1182,16 @@ def descend(attempt: Attempt) -> None:
             "You stopped at once: a slope of -6 is smaller than 1, but steep.",
             "Compare the length of the gradient, which has no sign.",
         ),
+        Slip(
+            (torch.tensor([3 - 3 * 1.5**100]), 100),
+            "You walk uphill, further with every step.",
+            "The gradient points up, so subtract it.",
+        ),
+        Slip(
+            _uncleared_walk(),
+            "Your steps still contain the gradients of earlier steps.",
+            "`backward()` adds to `.grad`: clear it first, or use `torch.autograd.grad`.",
+        ),
         name="(point, steps)",
     )
     _leaves_no_mark(attempt, got[0], start, "start")
@@ -1106,6 +1202,11 @@ def descend(attempt: Attempt) -> None:
             (torch.tensor([2.625]), 3),
             "You took a third step although max_steps is 2.",
             "Whichever limit comes first ends the walk.",
+        ),
+        Slip(
+            (torch.tensor([2.25]), 1),
+            "You took two steps and counted one: the last value of `range(max_steps)` is one less.",
+            "Where the loop runs out, return max_steps itself.",
         ),
         case="max_steps = 2",
     )
@@ -1133,6 +1234,15 @@ def descend(attempt: Attempt) -> None:
         )
     for size in (3, 1, 6):
         _check_walk(attempt, size)
+
+
+def _uncleared_walk() -> tuple[torch.Tensor, int]:
+    """Where (p - 3)² leads from 0 with rate 0.25 and tolerance 1 if slopes pile up."""
+    point, pile, steps = 0.0, -6.0, 0
+    while abs(pile) >= 1:
+        point, steps = point - 0.25 * pile, steps + 1
+        pile += 2 * (point - 3)
+    return torch.tensor([point]), steps
 
 
 def _check_walk(attempt: Attempt, size: int) -> None:
