@@ -177,18 +177,21 @@ class Demo {
     const about = this.rivals.find(({ name }) => name === this.select.value);
     const rival = await loadRival(about);
     if (about.name !== this.select.value) return; // the reader has gone on choosing
-    this.rival = rival;
-    this.best = { agent: null, you: null };
-    this.mind.reset(about.observation);
-    await this.begin(1, "agent");
+    await this.begin(1, "agent", null, rival);
   }
 
-  async begin(number, who, mark = null) {
-    const game = this.rival.begin(number);
-    Object.assign(this, { game, number, mark, moves: 0, over: false, steered: new Set() });
+  async begin(number, who, mark = null, rival = this.rival) {
+    const game = rival.begin(number);
+    const view = await rival.look(game);
+    if (rival !== this.rival) {
+      this.best = { agent: null, you: null };
+      this.mind.reset(rival.observation);
+    }
+    // All at once, because the former game may still be moving.
+    Object.assign(this, { rival, game, view, number, mark, moves: 0, over: false });
+    this.steered = new Set();
     this.waiting = who === "you";
     fit(this.canvas, game);
-    await this.look();
     this.hand(who);
     if (who === "you")
       this.say(`Game ${number}: the agent makes ${mark} from this start. Your first turn starts it.`);
@@ -240,7 +243,7 @@ class Demo {
     this.fasting = event === Event.ATE || who === "you" ? 0 : this.fasting + 1;
     if (game.over || this.fasting >= rival.patience) return this.finish();
     await this.look();
-    if (event === Event.ATE) this.sayScore();
+    if (event === Event.ATE && game === this.game) this.sayScore();
   }
 
   finish() {
