@@ -119,7 +119,7 @@ class Demo {
 
   takeOver() {
     this.hand("you");
-    this.canvas.focus();
+    this.canvas.focus({ preventScroll: true });
     if (this.paused) this.say("You steer. Paused: each arrow makes one move, space plays on.");
     else this.say("You steer now: arrow keys, buttons or swipes.");
   }
@@ -168,7 +168,7 @@ class Demo {
     this.say("The agent plays this start, unseen …");
     const mark = await rival.scoreOf(number);
     if (game === this.game) await this.begin(number, "you", mark);
-    this.canvas.focus();
+    this.canvas.focus({ preventScroll: true });
   }
 
   // ---- the game
@@ -298,7 +298,7 @@ class Demo {
       `Game ${this.number} · ${who === "you" ? "you" : "agent"} · score ${game.score}${goal} · move ${this.moves}`;
     this.find("best").textContent = scores && `Best so far: ${scores}`;
     this.find("pause").textContent = this.still && !over ? "Play" : over ? "Go on" : "Pause";
-    this.find("hands").textContent = who === "you" ? "Let the agent steer" : "Take over";
+    this.find("hands").textContent = who === "you" ? "Hand back" : "Take over";
     this.find("hands").disabled = over;
   }
 }
