@@ -27,7 +27,9 @@ function prepare(root) {
       start.hidden = true;
       root.querySelector("[data-stage]").hidden = false;
       root.dataset.ready = "true";
-      demo.canvas.focus();
+      demo.canvas.focus({ preventScroll: true });
+      // Board and buttons together, rather than as little as focusing would scroll.
+      if (root.getBoundingClientRect().bottom > innerHeight) root.scrollIntoView();
     } catch (error) {
       words.textContent = error.message;
       start.disabled = false;
@@ -142,8 +144,10 @@ class Demo {
     if (this.over) return this.again();
     this.paused = !this.still;
     this.waiting = false;
-    if (this.paused) this.say(`Paused. ${position(this.game, this.view)}`);
-    else this.say(this.who === "agent" ? "The agent plays on." : "You play on.");
+    if (this.paused) {
+      this.say("Paused. Space or Play goes on, Enter makes one move.");
+      this.hear(position(this.game, this.view));
+    } else this.say(this.who === "agent" ? "The agent plays on." : "You play on.");
     this.play();
   }
 
@@ -152,7 +156,7 @@ class Demo {
     if (this.over) return this.again();
     Object.assign(this, { paused: true, waiting: false });
     await this.move();
-    if (!this.over) this.say(position(this.game, this.view));
+    if (!this.over) this.hear(position(this.game, this.view));
     this.paint();
   }
 
@@ -272,11 +276,16 @@ class Demo {
     this.find("words").textContent = text;
   }
 
+  /** What the picture and the table show already. */
+  hear(text) {
+    this.spoken = performance.now();
+    this.find("heard").textContent = text;
+  }
+
   /** The agent may eat many times a second; nobody wants to hear all of that. */
   sayScore() {
     if (this.who === "agent" && performance.now() - this.spoken < QUIET) return;
-    this.spoken = performance.now();
-    this.find("heard").textContent = `Score ${this.game.score}.`;
+    this.hear(`Score ${this.game.score}.`);
   }
 
   showSpeed() {
