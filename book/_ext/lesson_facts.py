@@ -71,7 +71,7 @@ def facts(app: Sphinx, doctree: nodes.document, docname: str) -> list[str]:
     )
     items.append(f'<a href="{source}" download="{name}.ipynb">Download notebook</a>')
     if kind == "lessons":
-        items += _links(app, docname, f"labs/{chapter}/", "")
+        items += _links(app, docname, f"labs/{chapter}/", "", _linked(doctree))
     elif kind == "labs":
         items += _links(app, docname, f"solutions/{chapter}/{name}", "Solution")
     else:
@@ -79,13 +79,28 @@ def facts(app: Sphinx, doctree: nodes.document, docname: str) -> list[str]:
     return items
 
 
-def _links(app: Sphinx, docname: str, prefix: str, text: str) -> list[str]:
-    """A link to each page whose name begins with `prefix`; its text is `text` or the title."""
+def _linked(doctree: nodes.document) -> set[str]:
+    """Where the links of a page lead, without the part behind a `#`."""
+    return {
+        node["refuri"].partition("#")[0]
+        for node in doctree.findall(nodes.reference)
+        if "refuri" in node
+    }
+
+
+def _links(
+    app: Sphinx, docname: str, prefix: str, text: str, among: set[str] | None = None
+) -> list[str]:
+    """A link to each page whose name begins with `prefix`; its text is `text` or the title.
+
+    `among`: only pages at one of these addresses. A lesson names its own lab, not all labs.
+    """
     targets = sorted(name for name in app.env.all_docs if name.startswith(prefix))
+    addresses = {app.builder.get_relative_uri(docname, target): target for target in targets}
     return [
-        f'<a href="{app.builder.get_relative_uri(docname, target)}">'
-        f"{html.escape(text or app.env.titles[target].astext())}</a>"
-        for target in targets
+        f'<a href="{address}">{html.escape(text or app.env.titles[target].astext())}</a>'
+        for address, target in addresses.items()
+        if among is None or address in among
     ]
 
 
