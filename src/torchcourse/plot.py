@@ -86,7 +86,7 @@ def show_images(
     for axis, array in zip(axes.flat, arrays, strict=False):  # there may be spare cells
         axis.imshow(array, vmin=0, vmax=255 if array.dtype == np.uint8 else 1)
     for axis, title in zip(axes.flat, titles or [], strict=False):
-        axis.set_title(title, fontsize="small", loc="center")
+        axis.set_title(title, loc="center")
     return figure
 
 
