@@ -224,6 +224,11 @@ class choose_actions:
     def ignores_the_generator(q, epsilon, generator):
         return _explore(q, q, epsilon, None)
 
+    @wrong("whether to explore and where to")
+    def one_number_for_both(q, epsilon, generator):
+        number = torch.rand(len(q), generator=generator)
+        return torch.where(number < epsilon, (number * 3).long(), q.argmax(1))
+
     @wrong("With ε = 0.5, a third of the moves")
     def squares_epsilon(q, epsilon, generator):
         return _explore(q, q, epsilon**2, generator)
@@ -411,6 +416,11 @@ class Replay:
         def forget(self):
             if len(self.memory) > self.capacity:
                 self.memory.pop(-2)
+
+    @wrong("with one more transition after that")
+    class goes_back_to_the_start(_Ring):
+        def places(self, count):
+            return super().places(count) if self.added < 9 else torch.arange(count)
 
     @wrong("kept the caller's tensor")
     class keeps_references(_Growing):

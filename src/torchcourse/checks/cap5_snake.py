@@ -334,6 +334,13 @@ def _dice_for_each_game(
             "the whole batch.",
             "Draw B numbers between 0 and 1, and compare each with ε.",
         )
+    odd = torch.cat([actions[actions != greedy] for actions in calls])  # surely random ones
+    if (torch.bincount(odd, minlength=3) / len(odd)).min() < 0.2:
+        attempt.stop(
+            "With ε = 0.5 some moves are hardly ever explored: the same random number decides "
+            "whether to explore and where to.",
+            "Draw twice: one number for whether, and another for where.",
+        )
     if abs(explored.mean() - 1 / 3) > 0.05:
         attempt.stop(
             "With ε = 0.5, a third of the moves should differ from the greedy one "
@@ -473,6 +480,8 @@ def Replay(attempt: Attempt) -> None:
         name="`len(replay)`",
         case=case,
     )
+    _add(attempt, replay, 10, 1)
+    _holds(attempt, _drawn(attempt, replay, 3000), range(5, 11), "one more transition after that")
     _draws_by_generator(attempt, replay)
 
 
