@@ -17,6 +17,9 @@ from .preprocess import ink_map
 from .reading import DIGITS, line_reading, log_probabilities, segment_reading
 from .segment import read_by_old_recipe
 
+#: What pages are measured under: the style, and how many lines of five digits.
+CONDITIONS = {style: (style, 1) for style in STYLES} | {"two lines": ("clean", 2)}
+MAIN_CONDITIONS = ("clean", "touching", "slanted", "uneven light and noise")
 #: Sums are measured on tidy paper and on paper as it comes: a slope, a slant, a shadow, some grain.
 SUM_STYLES = {
     "clean": STYLES["clean"],
@@ -74,24 +77,26 @@ def routes(model: DigitNet, reader: LineReader) -> dict[str, Callable[[Page, Ten
 
 
 def measure_numbers(
-    model: DigitNet, reader: LineReader, glyphs: Glyphs, count: int, seed: int
-) -> dict[str, dict[str, dict]]:
-    """Share of pages read without any mistake, by condition and route.
+    model: DigitNet, reader: LineReader, glyphs: Glyphs, condition: str, count: int, seed: int
+) -> dict[str, dict]:
+    """Share of pages read without any mistake, by each route on the same pages.
 
-    Returns:
-        for every style, and for two lines, each route's :func:`share`.
+    Args:
+        model: for the routes that cut.
+        reader: for the route that does not.
+        glyphs: digits of the test part.
+        condition: one of `CONDITIONS`.
+        count: how many pages.
+        seed: the same seed gives the same pages.
     """
     ways = routes(model, reader)
-    conditions = {style: (style, 1) for style in STYLES} | {"two lines": ("clean", 2)}
-    results = {}
-    for name, (style, lines) in conditions.items():
-        hits = dict.fromkeys(ways, 0)
-        for page in make_number_pages(style, count, glyphs, seed, lines):
-            ink = page_ink(page)
-            for way, read in ways.items():
-                hits[way] += read(page, ink) == page.text
-        results[name] = {way: share(number, count) for way, number in hits.items()}
-    return results
+    style, lines = CONDITIONS[condition]
+    hits = dict.fromkeys(ways, 0)
+    for page in make_number_pages(style, count, glyphs, seed, lines):
+        ink = page_ink(page)
+        for way, read in ways.items():
+            hits[way] += read(page, ink) == page.text
+    return {way: share(number, count) for way, number in hits.items()}
 
 
 def measure_sums(reader: LineReader, glyphs: Glyphs, count: int, seed: int) -> dict[str, dict]:

@@ -62,7 +62,7 @@ def augment_strips(strips: Tensor, generator: torch.Generator) -> Tensor:
     n, _, height, width = strips.shape
     u = torch.rand(6, n, generator=generator) * 2 - 1  # each row (B,) in [-1, 1]
     zero = torch.zeros(n)
-    slant = 0.15 * u[0] * height / width  # the grid's unit is half a side
+    slant = 0.2 * u[0] * height / width  # the grid's unit is half a side
     theta = torch.stack(
         [
             torch.stack([1 + 0.06 * u[1], slant, 0.06 * u[1]], 1),  # the left end stays in place
@@ -74,11 +74,11 @@ def augment_strips(strips: Tensor, generator: torch.Generator) -> Tensor:
     # The writing wobbles: rows and columns move by up to a pixel, smoothly along the line.
     knots = torch.randn(n, 2, 3, max(3, width // 16), generator=generator)
     bend = F.interpolate(knots, (height, width), mode="bicubic", align_corners=True)
-    grid = grid + 0.6 * torch.tensor([2 / width, 2 / height]) * bend.permute(0, 2, 3, 1)
+    grid = grid + 0.9 * torch.tensor([2 / width, 2 / height]) * bend.permute(0, 2, 3, 1)
     moved = F.grid_sample(strips, grid, mode="bilinear", align_corners=False)
     thick = F.max_pool2d(moved, 3, stride=1, padding=1)
     thin = -F.max_pool2d(-moved, 3, stride=1, padding=1)
-    amount = (0.3 * u[4])[:, None, None, None]
+    amount = (0.4 * u[4])[:, None, None, None]
     return moved + amount.abs() * (torch.where(amount > 0, thick, thin) - moved)
 
 

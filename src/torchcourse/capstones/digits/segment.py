@@ -19,6 +19,7 @@ OVERLAP = 0.4  # neighbours in a line share at least this part of the lower one'
 NARROWEST = 0.12  # of its height: no digit is narrower
 # Width by height of digits: below this is common, above it rarer with every SPREAD.
 USUAL, SPREAD = 0.9, 0.25
+WIDEST = 1.5  # a part wider than this is not even tried
 CUT_PENALTY = 0.7  # in units of log-probability: do not cut what can be read whole
 SURE = 0.95  # a sign of usual width that is read with this probability is left whole
 
@@ -176,7 +177,12 @@ def split_sign(
     if sign.box[2] <= USUAL * height and whole.exp() > SURE:
         return [(sign, int(digit), float(whole.exp()))]
     cuts = [0, *cut_candidates(sign.ink, height), sign.ink.shape[1]]
-    spans = [(i, j) for j in range(1, len(cuts)) for i in range(j)]
+    spans = [
+        (i, j)
+        for j in range(1, len(cuts))
+        for i in range(j)
+        if cuts[j] - cuts[i] <= WIDEST * height or (i, j) == (0, len(cuts) - 1)
+    ]
     parts = [_part(sign, cuts[i], cuts[j]) for i, j in spans]
     usable = [k for k, part in enumerate(parts) if part is not None]
     best_log, best_digit = classify(torch.cat([centre_piece(parts[k]) for k in usable])).max(1)
@@ -198,8 +204,9 @@ def centre_piece(piece: Piece) -> Tensor:
 
 
 def cut_candidates(ink: np.ndarray, height: float) -> list[int]:
-    """Columns where the ink is thin, at most eight, at least `NARROWEST` apart."""
+    """Columns where the ink is thin, `NARROWEST` apart, about three for each digit's width."""
     width = ink.shape[1]
+    wanted = max(2, min(12, round(3 * width / height)))
     margin = max(2, round(NARROWEST * height))
     if width < 2 * margin + 1:
         return []
@@ -208,7 +215,7 @@ def cut_candidates(ink: np.ndarray, height: float) -> list[int]:
     for column in np.argsort(profile[margin : width - margin], kind="stable") + margin:
         if all(abs(column - other) >= margin for other in chosen):
             chosen.append(int(column))
-        if len(chosen) == 8:
+        if len(chosen) == wanted:
             break
     return sorted(chosen)
 
