@@ -6,10 +6,11 @@
     python -m torchcourse.capstones.digits.record symbols            where they are at hand
     python -m torchcourse.capstones.digits.record minute
     python -m torchcourse.capstones.digits.record quick
+    python -m torchcourse.capstones.digits.record pages
     python -m torchcourse.capstones.digits.record finish
 
-The stages leave their results in ``--work`` and may run side by side, about an hour of processor
-time together. Only ``finish`` looks at the test part; it writes
+The stages leave their results in ``--work``; those that train may run side by side, about an hour
+of processor time together. Only ``pages`` and ``finish`` look at the test part. The last writes
 `weights/cap1_digits/{model,reader}.safetensors`, `metrics.json` and `history.csv`.
 MNIST must be there: see `torchcourse.data.digits.load`.
 """
@@ -56,7 +57,7 @@ REAL_STRIPS, REAL_EPOCHS = 12_000, 4  # of each kind; where real symbols are at 
 PAGES, FEWER_PAGES, SUMS = 1_000, 200, 500  # measured per condition
 PAGE_SEED = 2_024
 HARDEST = 24  # mistakes listed in metrics.json
-STAGES = ("digit", "minute", "quick", "reader", "symbols", "finish")
+STAGES = ("digit", "minute", "quick", "reader", "symbols", "pages", "finish")
 DEFAULT_WORK = Path("runs/cap1_digits")
 WEIGHTS = Path(__file__).parents[2] / "weights" / "cap1_digits"
 
@@ -195,19 +196,35 @@ def _train_reader(
     )
 
 
+def record_pages(work: Path) -> None:
+    """Read pages and sums composed from test digits; takes a quarter of an hour."""
+    runs = _runs(work)
+    best, reader_name = _shipped(runs)
+    model, reader = _load_digit(work, best), _load_reader(work, reader_name)
+    data = _load_mnist(train=False)
+    glyphs = Glyphs(data.images, data.labels)
+    page_counts = dict.fromkeys(CONDITIONS, FEWER_PAGES) | dict.fromkeys(MAIN_CONDITIONS, PAGES)
+    measured = {
+        "numbers": {
+            condition: measure_numbers(model, reader, glyphs, condition, count, PAGE_SEED)
+            for condition, count in page_counts.items()
+        },
+        "sums": _sum_results(work, runs, data),
+    }
+    (work / "measured.json").write_text(json.dumps(measured, indent=1, ensure_ascii=False))
+
+
 def finish(work: Path) -> None:
     """Open the test part, once, and write everything down.
 
     Stages that have not run are left out of the record (None), so that it says what was reached.
     """
-    runs = {path.stem: json.loads(path.read_text()) for path in sorted(work.glob("*.json"))}
+    runs = _runs(work)
     seeds = [seed for seed in SEEDS if f"digit_{seed}" in runs]
     if not seeds or "reader_drawn" not in runs:
         raise SystemExit("run the stages 'digit' and 'reader' first")
-    quick, minute = runs.pop("quick", None), runs.get("minute")
-    # The seed to ship is chosen by the validation part, never by the test part.
-    best = max(seeds, key=lambda s: runs[f"digit_{s}"]["history"][-1]["validation_accuracy"])
-    reader_name = "reader_real" if "reader_real" in runs else "reader_drawn"
+    quick, minute, measured = runs.pop("quick", None), runs.get("minute"), runs.pop("measured", {})
+    best, reader_name = _shipped(runs)
     model, reader = _load_digit(work, best), _load_reader(work, reader_name)
     data = _load_mnist(train=False)
     images, labels = prepare_batch(data.images), data.labels
@@ -226,13 +243,7 @@ def finish(work: Path) -> None:
         "minute": minute and _minute_results(work, minute, images, labels),
         "quick": quick and {key: value for key, value in quick.items() if key != "history"},
     }
-    glyphs = Glyphs(data.images, data.labels)
-    page_counts = dict.fromkeys(CONDITIONS, FEWER_PAGES) | dict.fromkeys(MAIN_CONDITIONS, PAGES)
-    metrics["numbers"] = {
-        condition: measure_numbers(model, reader, glyphs, condition, count, PAGE_SEED)
-        for condition, count in page_counts.items()
-    }
-    metrics["sums"] = _sum_results(work, runs, data)
+    metrics |= measured
     metrics["runs"] = {
         name: {key: value for key, value in run.items() if key != "history"}
         for name, run in runs.items()
@@ -242,6 +253,18 @@ def finish(work: Path) -> None:
     shutil.copyfile(work / f"{reader_name}.safetensors", WEIGHTS / "reader.safetensors")
     (WEIGHTS / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n")
     _write_history(runs, WEIGHTS / "history.csv")
+
+
+def _runs(work: Path) -> dict[str, dict]:
+    """What the stages that have run left behind."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(work.glob("*.json"))}
+
+
+def _shipped(runs: dict) -> tuple[int, str]:
+    """Seed and reader to ship: chosen by the validation part, never by the test part."""
+    seeds = [seed for seed in SEEDS if f"digit_{seed}" in runs]
+    best = max(seeds, key=lambda s: runs[f"digit_{s}"]["history"][-1]["validation_accuracy"])
+    return best, "reader_real" if "reader_real" in runs else "reader_drawn"
 
 
 def hardest_mistakes(model: DigitNet, images: torch.Tensor, labels: torch.Tensor) -> list[dict]:
@@ -422,6 +445,8 @@ def main() -> None:
         record_reader(args.work)
     if args.stage == "symbols" or (args.stage is None and symbols.load_symbols() is not None):
         record_symbols(args.work)
+    if args.stage in (None, "pages"):
+        record_pages(args.work)
     if args.stage in (None, "finish"):
         finish(args.work)
 
