@@ -192,7 +192,7 @@ def test_output_and_warnings_cost_nothing(capfd):
     EXERCISE(talkative)
     out, err = capfd.readouterr()
     assert err == ""
-    assert "passed" in out and "looking at torch.Size([2, 3, 2])" in out
+    assert "passed" in out and "looking at torch.Size([2, 4, 2])" in out
 
 
 def test_a_failed_check_raises_with_the_card_above(capsys):
