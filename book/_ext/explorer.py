@@ -1,8 +1,9 @@
-"""Take the frames of explorers (figures with sliders) out of the page into files of their own.
+"""Take the pictures of explorers (figures with sliders) and films out of the page into files.
 
 `torchcourse.plot.explore` writes, while the site is built, an HTML figure whose frames are
 `data:` pictures inside a JSON script. Sixty of them in a page would be loaded by everybody at
-once; as files they are loaded when a slider asks for them, by `_static/explorer.mjs`.
+once; as files they are loaded when a slider asks for them, by `_static/explorer.mjs`. A film
+(`<details class="film">`) holds its pictures in the same way.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 
-FIGURE = re.compile(r'<figure class="explorer".*?</figure>', re.DOTALL)
-FRAME = re.compile(r"data:image/webp;base64,([A-Za-z0-9+/=]+)")
+EXPLORER = '<figure class="explorer"'
+HOLDER = re.compile(EXPLORER + r'.*?</figure>|<details open class="film">.*?</details>', re.DOTALL)
+FRAME = re.compile(r"data:image/(webp|gif|png);base64,([A-Za-z0-9+/=]+)")
 
 
 def move_frames(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -27,9 +29,9 @@ def move_frames(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     up = "../" * page.count("/")
 
     def file_of(match: re.Match) -> str:
-        data = base64.b64decode(match[1])
+        data = base64.b64decode(match[2])
         # Named by content: equal frames are stored once, changed ones are never cached stale.
-        name = f"explorer-{hashlib.sha256(data).hexdigest()[:16]}.webp"
+        name = f"explorer-{hashlib.sha256(data).hexdigest()[:16]}.{match[1]}"
         target = Path(app.outdir, "_images", name)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -38,9 +40,9 @@ def move_frames(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
     found = False
     for raw in doctree.findall(nodes.raw):
-        if "html" in raw.get("format", "") and FIGURE.search(raw.astext()):
-            found = True
-            text = FIGURE.sub(lambda figure: FRAME.sub(file_of, figure[0]), raw.astext())
+        if "html" in raw.get("format", "") and HOLDER.search(raw.astext()):
+            found = found or EXPLORER in raw.astext()
+            text = HOLDER.sub(lambda holder: FRAME.sub(file_of, holder[0]), raw.astext())
             raw.children = []
             raw.append(nodes.Text(text))
             raw.rawsource = text

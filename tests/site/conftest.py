@@ -64,7 +64,7 @@ def pages(site: Path) -> list[str]:
 def kinds(pages: list[str]) -> dict[str, str]:
     """One page of each kind: its first."""
     prefixes = {
-        "lesson": "lessons/",
+        "lesson": "lessons/ch",
         "lab": "labs/",
         "demo": "book/demos/",
         "solution": "solutions/",
