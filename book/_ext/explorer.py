@@ -31,7 +31,8 @@ def move_frames(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     def file_of(match: re.Match) -> str:
         data = base64.b64decode(match[2])
         # Named by content: equal frames are stored once, changed ones are never cached stale.
-        name = f"explorer-{hashlib.sha256(data).hexdigest()[:16]}.{match[1]}"
+        kind = "explorer" if match[1] == "webp" else "film"
+        name = f"{kind}-{hashlib.sha256(data).hexdigest()[:16]}.{match[1]}"
         target = Path(app.outdir, "_images", name)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
