@@ -66,9 +66,9 @@ def unpaired_rooms(root: Path) -> list[str]:
     faults += [f"no lab for {chapter}" for chapter in chapters - with_labs]
     for folder in ("src/torchcourse/checks", "tests/wrong_answers"):
         faults += [
-            f"no {folder}/{chapter}.py"
+            f"no {folder}/{chapter}"
             for chapter in with_labs
-            if not (root / folder / f"{chapter}.py").exists()
+            if not any((root / folder / name).exists() for name in (chapter, f"{chapter}.py"))
         ]
     return sorted(faults)
 

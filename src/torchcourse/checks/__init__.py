@@ -2,7 +2,9 @@
 
 Add an exercise
 ---------------
-1. In `checks/<chapter>.py` write a function of one `Attempt`, named as the learner's function::
+1. In `checks/<chapter>/<lab>.py` write a function of one `Attempt`, named as the learner's
+   function, and import it in `checks/<chapter>/__init__.py` (a chapter with one lab is one
+   module, `checks/<chapter>.py`)::
 
        @exercise("What the learner now knows, said when the check passes.")
        def row_means(attempt):
@@ -18,8 +20,8 @@ Add an exercise
    changed inputs, "still to do", type, dtype and exact shape are looked after for you.
    The expected value never calls the learner's code, and is not a solution one could copy: write
    it down by hand, build the question from the answer, or use PyTorch's own function.
-2. In `tests/wrong_answers/<chapter>.py` add a class of the same name with at least four `@wrong`
-   and two `@right` answers. The tests find both files by themselves.
+2. In `tests/wrong_answers/`, at the same place, add a class of the same name with at least four
+   `@wrong` and two `@right` answers. The tests find both by themselves.
 3. In `solutions/<chapter>/*.ipynb` add the card, hints, solution and check cells, then run
    `python -m tools.labs --execute solutions/<chapter>/<lab>.ipynb`.
 """

@@ -231,7 +231,7 @@ class Exercise:
 
     def __init__(self, check: Callable[[Attempt], None], learnt: str, takes: type | None) -> None:
         self.check, self.learnt, self.takes = check, learnt, takes
-        self.name, self.chapter = check.__name__, check.__module__.rpartition(".")[2]
+        self.name, self.chapter = check.__name__, _chapter(check.__module__)
         self.__doc__ = check.__doc__
 
     def __call__(self, answer: object) -> None:
@@ -293,8 +293,13 @@ def exercise(
     return lambda check: Exercise(check, learnt, takes)
 
 
+def _chapter(module: str) -> str:
+    """torchcourse.checks.ch01_tensors.gradients → ch01_tensors"""
+    return module.removeprefix("torchcourse.checks.").split(".")[0]
+
+
 def chapters() -> list[str]:
-    """Names of the modules of this package that hold exercises: ch01_tensors, …"""
+    """Names of the modules or packages in this package that hold exercises: ch01_tensors, …"""
     import torchcourse.checks as package
 
     names = (module.name for module in pkgutil.iter_modules(package.__path__))
