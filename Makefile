@@ -9,7 +9,7 @@ book: $(INSTALLED)   ## run the lessons and build the site; ONLY=ch01_tensors bu
 	$(BIN)/python -m tools.build --only "$(ONLY)"
 
 test: $(INSTALLED)   ## run all tests (those of the site want `make book` first)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
 
 labs: $(INSTALLED)   ## write labs/ from solutions/
 	$(BIN)/python -m tools.labs

@@ -22,28 +22,32 @@ def solved(x, mask):
     return torch.einsum("btd,bt->bd", x, mask.float()) / mask.sum(1)[:, None]
 
 
+# Endless code ends with its test: a thread left behind by one would slow down all that follow.
+OVER = threading.Event()
+
+
 def loops(*args):
-    while True:
+    while not OVER.is_set():
         pass
 
 
 def sleeps(*args):
-    time.sleep(60)
+    time.sleep(2)
 
 
 def swallows_everything(*args):
-    while True:
+    while not OVER.is_set():
         try:
-            time.sleep(60)
+            time.sleep(2)
         except:
             pass
 
 
 def swallows_twice(*args):
-    while True:
+    while not OVER.is_set():
         try:
             try:
-                time.sleep(60)
+                time.sleep(2)
             except:
                 pass
         except:
@@ -52,7 +56,7 @@ def swallows_twice(*args):
 
 def waits_in_a_generator(*args):
     def forever():
-        while True:
+        while not OVER.is_set():
             try:
                 yield 1
             except:
@@ -62,7 +66,7 @@ def waits_in_a_generator(*args):
 
 
 def prints_forever(*args):
-    while True:
+    while not OVER.is_set():
         print("again")
 
 
@@ -74,6 +78,17 @@ ENDLESS = [
     waits_in_a_generator,
     prints_forever,
 ]
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_on():
+    before = set(threading.enumerate())
+    OVER.clear()
+    yield
+    OVER.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -149,6 +149,8 @@ def rivals() -> list[dict]:
     return json.loads((SITE / "_static" / "demos" / "snake_players.json").read_text())
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_thousand_games_of_python_are_the_same_here(visit: Callable) -> None:
     page = visit(SNAKE).page
     games = steps = 0
