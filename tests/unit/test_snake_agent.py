@@ -19,10 +19,11 @@ from torchcourse.capstones.snake.agent import (
     double_dqn_target,
     dqn_loss,
     epsilon_at,
+    make_model,
     mirrored,
     n_step_batch,
 )
-from torchcourse.capstones.snake.observe import HeadView
+from torchcourse.capstones.snake.observe import HeadView, make_observer
 from torchcourse.capstones.snake.vector import VectorSnake
 
 TINY = Config(
@@ -169,6 +170,12 @@ def test_epsilon_falls_and_stays():
     assert epsilon_at(config, 0) == 1.0
     assert epsilon_at(config, 250) == pytest.approx(0.55)
     assert epsilon_at(config, 500) == epsilon_at(config, 1000) == pytest.approx(0.1)
+
+
+def test_a_board_too_small_to_convolve_is_told():
+    with pytest.raises(ValueError, match="at least 7 by 7 cells, and sees 6 by 6"):
+        make_model(make_observer("board", 6, 6))
+    assert make_model(make_observer("view", 6, 6))
 
 
 @pytest.mark.parametrize(

@@ -95,10 +95,18 @@ class ViewNet(nn.Module):
     """Planes seen from the head → 3 Q-values.
 
     Strided convolutions instead of pooling: they are cheap, and they keep *where* things are.
+
+    Raises:
+        ValueError: planes below 7 by 7 cells, of which the convolutions leave nothing.
     """
 
     def __init__(self, shape: tuple[int, int, int], channels: int = 16, hidden: int = 256) -> None:
         super().__init__()
+        if min(shape[1:]) < 7:
+            raise ValueError(
+                f"ViewNet needs to see at least 7 by 7 cells, and sees {shape[1]} by {shape[2]}. "
+                "Use the observer 'view', which fits every board, or a larger board."
+            )
         self.features = nn.Sequential(
             nn.Conv2d(shape[0], channels, 3, stride=2),
             nn.ReLU(),
