@@ -64,7 +64,15 @@ def data_dir() -> Path:
     chosen = os.environ.get("TORCHCOURSE_DATA")
     if chosen:
         return Path(chosen).expanduser()
-    return Path(user_cache_dir("torchcourse")) / "data"
+    return cache_dir() / "data"
+
+
+def cache_dir() -> Path:
+    """The user's cache folder for this course: whatever lies there can be made or fetched again.
+
+    It is not created here.
+    """
+    return Path(user_cache_dir("torchcourse"))
 
 
 def is_static_build() -> bool:
