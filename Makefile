@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# Tests compare our attacks with it. Without what it depends on: it asks for requests of 2021.
+REFERENCE := torchattacks==3.5.1
 
 .PHONY: book test labs serve clean notebooks repository format
 
@@ -9,7 +11,7 @@ book: $(INSTALLED)   ## run the lessons and build the site; ONLY=ch01_tensors bu
 	$(BIN)/python -m tools.build --only "$(ONLY)"
 
 test: $(INSTALLED)   ## run all tests (those of the site want `make book` first)
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 labs: $(INSTALLED)   ## write labs/ from solutions/
 	$(BIN)/python -m tools.labs
@@ -35,6 +37,6 @@ clean:               ## remove what was built, keep .venv
 $(INSTALLED): requirements.txt pyproject.toml package-lock.json
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e . $(REFERENCE)
 	$(BIN)/python -m tools.assets
 	touch $@

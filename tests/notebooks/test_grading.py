@@ -23,8 +23,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from tools import labs
 from tools.notebooks import KERNEL, ROOT
 
-# One worker grades for all tests of this file.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("grading")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CHAPTER, LAB, SECOND_LAB = "ch01_tensors", "01_tensors.ipynb", "02_second.ipynb"
 ENVIRONMENT = os.environ | {
     # As in an activated environment: nbgrader calls `alembic` by name.

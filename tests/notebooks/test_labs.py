@@ -12,7 +12,6 @@ from tools import labs
 from tools.notebooks import ROOT, notebooks
 from torchcourse.checks.core import exercises
 
-pytestmark = pytest.mark.xdist_group("labs")  # one worker generates them for all tests
 SOLUTIONS = notebooks("solutions")
 NAMES = [path.relative_to(ROOT / "solutions").as_posix() for path in SOLUTIONS]
 
