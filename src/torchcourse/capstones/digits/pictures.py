@@ -64,6 +64,20 @@ def shrink(grey: Tensor, scale: float) -> Tensor:
     return F.adaptive_avg_pool2d(grey[None, None], size)[0, 0]
 
 
+def averaging(length: int, size: int) -> Tensor:
+    """(size, length) weights that shrink an axis by averaging, as `shrink` does: rows @ grey."""
+    first = torch.arange(size)[:, None]
+    at = torch.arange(length)
+    covered = (at >= first * length // size) & (at < ((first + 1) * length + size - 1) // size)
+    return covered.float() / covered.sum(1, keepdim=True)
+
+
+def enlarging(length: int, size: int) -> Tensor:
+    """(size, length) weights that enlarge an axis, as bilinear `F.interpolate` does."""
+    place = (torch.arange(size) + 0.5) * length / size - 0.5
+    return (1 - (place.clamp(0, length - 1)[:, None] - torch.arange(length)).abs()).clamp(min=0)
+
+
 def _open(source: str | os.PathLike | bytes) -> Image.Image:
     if isinstance(source, bytes):
         name, file = "these bytes", io.BytesIO(source)
@@ -112,12 +126,15 @@ def _from_array(array: np.ndarray | Tensor) -> Tensor:
         array = array.detach().cpu().numpy()
     array = _channels_last(array)
     _check_size(array.shape[0], array.shape[1])
-    values = torch.from_numpy(np.ascontiguousarray(_to_unit(array)))  # (H, W, C)
+    return _check_finite(to_grey(torch.from_numpy(np.ascontiguousarray(_to_unit(array)))))
+
+
+def to_grey(values: Tensor) -> Tensor:
+    """Grey, grey + alpha, RGB or RGBA values (H, W, C) to grey (H, W), all in ``[0, 1]``."""
     channels = values.shape[-1]
-    alpha = values[..., -1] if channels in (2, 4) else None
-    colours = values[..., : channels - (alpha is not None)]
-    grey = colours @ torch.tensor(LUMA) if colours.shape[-1] == 3 else colours[..., 0]
-    return _check_finite(grey if alpha is None else _flatten(grey, alpha))
+    colours = values[..., :3] if channels >= 3 else values[..., :1]
+    grey = colours @ torch.tensor(LUMA) if channels >= 3 else colours[..., 0]
+    return _flatten(grey, values[..., -1]) if channels in (2, 4) else grey
 
 
 def _channels_last(array: np.ndarray) -> np.ndarray:
@@ -162,10 +179,8 @@ def _to_unit(array: np.ndarray) -> np.ndarray:
 
 def _flatten(grey: Tensor, alpha: Tensor) -> Tensor:
     """Lay a transparent picture on paper that its ink stands out from."""
-    if alpha.min() == 1:
-        return grey
     ink_is_light = (grey * alpha).sum() > 0.5 * alpha.sum()
-    paper = 0.0 if ink_is_light else 1.0
+    paper = torch.where(ink_is_light, 0.0, 1.0)
     return grey * alpha + paper * (1 - alpha)
 
 

@@ -8,8 +8,8 @@ Training images, photographs and the live demo all pass the same two steps:
    of mass into the middle of 28 × 28 pixels, as the makers of MNIST did
    (LeCun, Cortes, Burges: "The MNIST database of handwritten digits").
 
-Both work on batches with plain tensor operations (pooling, means, `grid_sample`), so the same
-steps can be written in any language that has loops.
+Both work on batches with plain tensor operations whose windows may depend on the size of the
+picture, so that ONNX can hold them for pictures of any size: the live demo runs this very code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .pictures import NoInkError, Picture, read_grey, shrink
+from .pictures import NoInkError, Picture, enlarging, read_grey, shrink
 
 SIZE = 28  # pixels a side of what the network sees
 BOX = 20  # pixels of the longer side of the digit inside it
@@ -119,13 +119,15 @@ def paper(light: Tensor) -> Tensor:
 def _opening(light: Tensor) -> Tensor:
     """Maximum of the minimum over a window of a third of the shorter side."""
     height, width = light.shape[-2:]
-    step = max(1, min(height, width) // 64)  # large pictures: the light needs no full resolution
-    # -max(-x) is the minimum; ceil_mode keeps the last rows and columns.
-    small = -F.max_pool2d(-light, step, ceil_mode=True)
-    window = max(15, min(small.shape[-2:]) // 3) // 2 * 2 + 1
-    opened = _maximum(-_maximum(-small, window), window)
+    # Large pictures: the light needs no full resolution. (sym_min and sym_max are min and max
+    # that an exported graph works out anew for each picture.)
+    step = torch.sym_max(1, torch.sym_min(height, width) // 64)
+    small = _darkest(_darkest(light, 2, step), 3, step) if step > 1 else light
+    window = torch.sym_max(15, torch.sym_min(*small.shape[-2:]) // 3)
+    opened = _maximum(-_maximum(-small, window // 2), window // 2)
     if step > 1:
-        opened = F.interpolate(opened, (height, width), mode="bilinear", align_corners=False)
+        rows, columns = enlarging(small.shape[2], height), enlarging(small.shape[3], width)
+        opened = rows.to(light) @ opened @ columns.to(light).T
     return torch.minimum(opened, light)
 
 
@@ -215,31 +217,57 @@ def _centre_of_mass(ink: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _surroundings(grey: Tensor) -> Tensor:
-    """Mean over a window of half the shorter side."""
-    window = max(3, min(grey.shape[-2:]) // 2) // 2 * 2 + 1
-    for kernel in ((1, window), (window, 1)):  # one axis after the other: far fewer additions
-        padding = (kernel[0] // 2, kernel[1] // 2)
-        grey = F.avg_pool2d(grey, kernel, stride=1, padding=padding, count_include_pad=False)
+    """Mean over a window of half the shorter side, cut off where the picture ends."""
+    reach = torch.sym_max(3, torch.sym_min(*grey.shape[-2:]) // 2) // 2
+    for dim in (3, 2):  # one axis after the other: far fewer additions
+        first, last = _around(grey.shape[dim], reach)
+        sums = grey.cumsum(dim)
+        total = sums.index_select(dim, last) - sums.index_select(dim, first)
+        count = (last - first + 1).to(grey)
+        total = total + grey.index_select(dim, first)
+        grey = total / (count if dim == 3 else count[:, None])
     return grey
 
 
 def _plane(values: Tensor) -> Tensor:
     """The plane that fits (N, 1, H, W) best, its mean left out."""
     height, width = values.shape[-2:]
-    v = torch.linspace(-1, 1, height).to(values)[:, None]
-    u = torch.linspace(-1, 1, width).to(values)[None, :]
+    v = (torch.arange(height).to(values) - (height - 1) / 2)[:, None]
+    u = (torch.arange(width).to(values) - (width - 1) / 2)[None, :]
     # u and v are orthogonal on the grid, so each slope is found on its own.
     return sum(
         (values * axis).mean((2, 3), keepdim=True) / axis.square().mean() * axis for axis in (u, v)
     )
 
 
-def _maximum(values: Tensor, window: int) -> Tensor:
-    """Maximum over a square window around each pixel, one axis after the other."""
-    for kernel in ((1, window), (window, 1)):
-        padding = (kernel[0] // 2, kernel[1] // 2)
-        values = F.max_pool2d(values, kernel, stride=1, padding=padding)
+def _maximum(values: Tensor, reach: int) -> Tensor:
+    """Maximum over the square of pixels up to `reach` away, at most 40, one axis after the other.
+
+    Maxima over 3 pixels, three of them side by side, make those over 9, and so on.
+    """
+    for dim in (2, 3):
+        done = 0
+        for _ in range(4):
+            step = torch.sym_min(2 * done + 1, reach - done)
+            first, last = _around(values.shape[dim], step)
+            sides = torch.maximum(values.index_select(dim, first), values.index_select(dim, last))
+            values = torch.maximum(values, sides)
+            done = done + step
     return values
+
+
+def _darkest(light: Tensor, dim: int, step: int) -> Tensor:
+    """Minimum of every `step` neighbours along an axis; the last of them may be fewer."""
+    length = light.shape[dim]
+    count = (length + step - 1) // step
+    at = torch.arange(count * step).clamp(max=length - 1)  # the last pixel stands in for none
+    return light.index_select(dim, at).unflatten(dim, (count, step)).amin(dim + 1)
+
+
+def _around(length: int, reach: int) -> tuple[Tensor, Tensor]:
+    """Indices of the first and the last pixel up to `reach` away from each of `length`."""
+    at = torch.arange(length)
+    return (at - reach).clamp(min=0), (at + reach).clamp(max=length - 1)
 
 
 def _smooth(light: Tensor) -> Tensor:
