@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
+
+from torchcourse.data.pictures import PictureError, check_size, load_image
 
 #: A path, a PIL image, or an array (NumPy or torch) of shape (H, W), (H, W, C) or (C, H, W).
 Picture = str | os.PathLike | bytes | Image.Image | np.ndarray | Tensor
 
-MAX_PIXELS = 60_000_000  # a 60-megapixel photograph; more is a mistake or an attack on memory
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's and OpenCV's grey conversion
-
-
-class PictureError(ValueError):
-    """The picture cannot be used: missing, corrupt, empty, too large or of an odd shape."""
 
 
 class NoInkError(PictureError):
@@ -41,10 +36,8 @@ def read_grey(image: Picture) -> Tensor:
     Raises:
         PictureError: if it cannot be read as a picture; the message says why.
     """
-    if isinstance(image, (str, os.PathLike, bytes)):
-        image = _open(image)
-    if isinstance(image, Image.Image):
-        grey = _from_pil(image)
+    if isinstance(image, (str, os.PathLike, bytes, Image.Image)):
+        grey = _from_pil(load_image(image))
     elif isinstance(image, (np.ndarray, Tensor)):
         grey = _from_array(image)
     else:
@@ -78,39 +71,7 @@ def enlarging(length: int, size: int) -> Tensor:
     return (1 - (place.clamp(0, length - 1)[:, None] - torch.arange(length)).abs()).clamp(min=0)
 
 
-def _open(source: str | os.PathLike | bytes) -> Image.Image:
-    if isinstance(source, bytes):
-        name, file = "these bytes", io.BytesIO(source)
-    else:
-        name = file = Path(source).expanduser()
-        if not file.is_file():
-            raise PictureError(f"there is no picture at {file}; check the path")
-    try:
-        image = Image.open(file)
-        _check_size(image.height, image.width)
-        image.load()  # Pillow reads lazily: a truncated file fails only here
-    except PictureError:
-        raise
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
-        raise PictureError(f"{name} cannot be read as a picture: {error}") from error
-    except ValueError as error:
-        raise PictureError(f"{name} is a damaged picture: {error}") from error
-    return image
-
-
-def _check_size(height: int, width: int) -> None:
-    if height * width == 0:
-        raise PictureError(f"the picture has no pixels: its size is {width} × {height}")
-    if height * width > MAX_PIXELS:
-        raise PictureError(
-            f"the picture has {width} × {height} pixels; at most {MAX_PIXELS:,} are read. "
-            "Shrink it first"
-        )
-
-
 def _from_pil(image: Image.Image) -> Tensor:
-    _check_size(image.height, image.width)
-    image = ImageOps.exif_transpose(image)
     if image.mode in ("LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
     elif image.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
@@ -125,7 +86,7 @@ def _from_array(array: np.ndarray | Tensor) -> Tensor:
     if isinstance(array, Tensor):
         array = array.detach().cpu().numpy()
     array = _channels_last(array)
-    _check_size(array.shape[0], array.shape[1])
+    check_size(array.shape[0], array.shape[1])
     return _check_finite(to_grey(torch.from_numpy(np.ascontiguousarray(_to_unit(array)))))
 
 
