@@ -107,13 +107,13 @@ def paper(light: Tensor) -> Tensor:
     A minimum over a window wider than any stroke removes the strokes, a maximum over the same
     window puts shadows and edges of the paper back in their places.
     """
-    ground = _opening(light)
-    if min(light.shape[-2:]) > 2 * SIZE:  # the small pictures of data sets have even light
-        # At the bright end of a slope the window falls short. Without the slope it does not; but
-        # then it falls short beside sharp shadows. Either is too low at worst, so take the higher.
-        slope = _plane(light)
-        ground = torch.maximum(ground, _opening(light - slope) + slope)
-    return ground
+    if min(light.shape[-2:]) <= 2 * SIZE:  # the small pictures of data sets have even light
+        return _opening(light)
+    # At the bright end of a slope the window falls short. Without the slope it does not; but then
+    # it falls short beside sharp shadows. Either is too low at worst, so take the higher.
+    slope = _plane(light)
+    ground, level = _opening(torch.cat([light, light - slope])).chunk(2)
+    return torch.maximum(ground, level + slope)
 
 
 def _opening(light: Tensor) -> Tensor:
