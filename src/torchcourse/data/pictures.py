@@ -96,7 +96,9 @@ def _read(source: str | os.PathLike | bytes) -> Image.Image:
         image.load()  # Pillow reads lazily: a truncated file fails only here
     except PictureError:
         raise
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+    except UnidentifiedImageError as error:  # Pillow's words would name an address in memory
+        raise PictureError(f"{name} cannot be read as a picture: no known image format") from error
+    except (Image.DecompressionBombError, OSError, SyntaxError) as error:
         raise PictureError(f"{name} cannot be read as a picture: {error}") from error
     except ValueError as error:
         raise PictureError(f"{name} is a damaged picture: {error}") from error
