@@ -70,6 +70,7 @@ def routes(model: DigitNet, reader: LineReader) -> dict[str, Callable[[Page, Ten
     """The ways to read a page that are compared; all use the same two networks."""
     classify = log_probabilities(model)
     return {
+        "both": lambda page, ink: line_reading(ink, DIGITS, reader, model, True).text,
         "reader": lambda page, ink: line_reading(ink, DIGITS, reader).text,
         "segments": lambda page, ink: segment_reading(ink, model).text,
         "old recipe": lambda page, ink: read_by_old_recipe(page.picture, classify)[0],
@@ -99,7 +100,9 @@ def measure_numbers(
     return {way: share(number, count) for way, number in hits.items()}
 
 
-def measure_sums(reader: LineReader, glyphs: Glyphs, count: int, seed: int) -> dict[str, dict]:
+def measure_sums(
+    model: DigitNet, reader: LineReader, glyphs: Glyphs, count: int, seed: int
+) -> dict[str, dict]:
     """Share of sums of up to eight tokens read exactly, and worked out to the right answer."""
     results = {}
     for name, style in SUM_STYLES.items():
@@ -108,7 +111,7 @@ def measure_sums(reader: LineReader, glyphs: Glyphs, count: int, seed: int) -> d
         for _ in range(count):
             text = random_expression(rng, max_tokens=8)
             page = make_page([text], glyphs, style, rng)
-            read = line_reading(page_ink(page), ALPHABET, reader).text
+            read = line_reading(page_ink(page), ALPHABET, reader, model, True).text
             exact += read == text
             right += _answer(read) == _answer(text)
         results[name] = {"exact text": share(exact, count), "right answer": share(right, count)}

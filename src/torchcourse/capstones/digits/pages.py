@@ -48,7 +48,7 @@ STYLES = {
 # Training sees everything at once, a little wider than what is measured.
 TRAINING = Style(
     gap=(0, 10),
-    touching=0.25,
+    touching=0.4,
     slant=(0.0, 0.55),
     turn=8,
     slope=3,
@@ -112,14 +112,21 @@ def make_page(lines: Sequence[str], glyphs: Glyphs, style: Style, rng: np.random
         style: one of `STYLES`, or your own.
         rng: seeded, the same page comes out again.
     """
+    ink, boxes = write_ink(lines, glyphs, style, rng)
+    return Page(_photograph(ink, style, rng), tuple(lines), tuple(map(tuple, boxes)))
+
+
+def write_ink(
+    lines: Sequence[str], glyphs: Glyphs, style: Style, rng: np.random.Generator
+) -> tuple[np.ndarray, list[list[Box]]]:
+    """The ink (H, W) in ``[0, 1]`` of a page that nobody has photographed yet, and its boxes."""
     zoom = rng.uniform(*style.zoom)
     # One hand writes a page: slant, pen and size hardly change within it.
     slant = rng.uniform(*style.slant) * rng.choice([-1, 1])
     hand = replace(style, slant=(slant, slant))
     weight = rng.uniform(*style.weight)
     written = [_write_line(line, glyphs, hand, weight, zoom, rng) for line in lines]
-    ink, boxes = _stack(written, zoom, rng)
-    return Page(_photograph(ink, style, rng), tuple(lines), tuple(map(tuple, boxes)))
+    return _stack(written, zoom, rng)
 
 
 def random_digits(length: int, rng: np.random.Generator) -> str:

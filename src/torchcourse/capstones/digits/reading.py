@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from .ctc import ALPHABET, LineReader, decode, make_strip, sign_boxes
 from .expressions import ExpressionError, evaluate
+from .lattice import read_both
 from .model import DigitNet
 from .pages import Box
 from .pictures import Picture
 from .preprocess import prepare, read_ink
 from .segment import find_lines, read_by_segments
 
-ROUTES = ("reader", "segments")
+ROUTES = ("both", "reader", "segments")
 DIGITS = "0123456789"
 
 
@@ -99,13 +100,13 @@ def classify(image: Picture, model: DigitNet | None = None) -> Prediction:
     return Prediction(int(probabilities.argmax()), tuple(probabilities.tolist()))
 
 
-def read_number(image: Picture, route: str = "reader") -> Reading:
+def read_number(image: Picture, route: str = "both") -> Reading:
     """Read handwritten digits, in one line or several.
 
     Args:
         image: as for :func:`classify`.
         route: ``"reader"`` reads each line as a whole (CTC); ``"segments"`` cuts it into digits
-            first. The first is better wherever digits touch, see `metrics.json`.
+            first; ``"both"`` weighs one against the other and is the best, see `metrics.json`.
 
     Returns:
         the reading; an empty one if the page is blank.
@@ -119,7 +120,7 @@ def read_number(image: Picture, route: str = "reader") -> Reading:
     ink, scale = read_ink(image)
     if route == "segments":
         return _to_picture(segment_reading(ink), scale)
-    return _to_picture(line_reading(ink, DIGITS), scale)
+    return _to_picture(line_reading(ink, DIGITS, second_opinion=route == "both"), scale)
 
 
 def read_expression(image: Picture) -> Expression:
@@ -136,7 +137,7 @@ def read_expression(image: Picture) -> Expression:
         PictureError: if the picture cannot be read.
     """
     ink, scale = read_ink(image)
-    reading = _to_picture(line_reading(ink, ALPHABET), scale)
+    reading = _to_picture(line_reading(ink, ALPHABET, second_opinion=True), scale)
     if "\n" in reading.text:
         problem = "there is more than one line; write one sum on one line"
         return Expression(reading.text, None, problem, reading)
@@ -147,17 +148,40 @@ def read_expression(image: Picture) -> Expression:
 
 
 @torch.no_grad()
-def line_reading(ink: Tensor, allowed: str, reader: LineReader | None = None) -> Reading:
-    """Read an ink map (H, W) line by line with the CTC reader; boxes in its pixels."""
+def line_reading(
+    ink: Tensor,
+    allowed: str,
+    reader: LineReader | None = None,
+    model: DigitNet | None = None,
+    second_opinion: bool = False,
+) -> Reading:
+    """Read an ink map (H, W) line by line with the CTC reader; boxes in its pixels.
+
+    Args:
+        ink: as `read_ink` returns it.
+        allowed: the signs that may occur.
+        reader: another line reader than the recorded one.
+        model: another digit network than the recorded one.
+        second_opinion: whether the digit network is heard too.
+    """
     texts, boxes, confidences = [], [], []
     for line in find_lines(ink.numpy()):
         strip, scale = make_strip(line)  # (1, 24, W)
         logits = (reader or load_reader())(strip[None])[0]  # (T, 17)
         signs = decode(logits, allowed)
-        if signs:
-            texts.append("".join(sign.text for sign in signs))
-            boxes += sign_boxes(signs, line, scale)
-            confidences += [sign.confidence for sign in signs]
+        if not signs:
+            continue
+        if second_opinion:
+            found = read_both(line, logits, scale, signs, log_probabilities(model), allowed)
+            found = [(text, piece.box, sure) for piece, text, sure in found]
+        else:
+            found = [
+                (sign.text, box, sign.confidence)
+                for sign, box in zip(signs, sign_boxes(signs, line, scale), strict=True)
+            ]
+        texts.append("".join(text for text, _, _ in found))
+        boxes += [box for _, box, _ in found]
+        confidences += [sure for _, _, sure in found]
     return Reading("\n".join(texts), tuple(boxes), tuple(confidences))
 
 

@@ -90,6 +90,7 @@ def find_lines(ink: np.ndarray) -> list[Line]:
             lines.append([piece])
         else:
             best.append(piece)
+    lines = _join_lonely(lines)
     for piece in pieces:
         if piece.box[3] < height / 2:
             _join_nearest(lines, piece, height)
@@ -106,6 +107,29 @@ def _shared(a: Piece, b: Piece) -> float:
     """The part of the lower one's height that both cover."""
     top, bottom = max(a.box[1], b.box[1]), min(a.box[1] + a.box[3], b.box[1] + b.box[3])
     return (bottom - top) / min(a.box[3], b.box[3])
+
+
+def _join_lonely(lines: list[list[Piece]]) -> list[list[Piece]]:
+    """A tall piece left alone joins the line it stands in: the upper half of a broken digit
+    shares no rows with the lower half, but with the next digit."""
+    joined: list[list[Piece]] = []
+    for line in sorted(lines, key=len, reverse=True):
+        piece = line[0]
+        around = [
+            (_aside(piece, near), _shared(near, piece), other) for other in joined for near in other
+        ]
+        _, shared, other = min(around, key=lambda row: row[0], default=(np.inf, 0.0, None))
+        if len(line) == 1 and shared >= OVERLAP:
+            other.append(piece)
+        else:
+            joined.append(line)
+    return joined
+
+
+def _aside(a: Piece, b: Piece) -> float:
+    """Empty columns between two pieces; infinite if one stands above the other."""
+    gap = max(a.box[0] - b.box[0] - b.box[2], b.box[0] - a.box[0] - a.box[2])
+    return gap if gap >= 0 else np.inf
 
 
 def _join_nearest(lines: list[list[Piece]], piece: Piece, height: float) -> None:
@@ -136,6 +160,20 @@ def _make_line(pieces: list[Piece]) -> Line:
     return Line((left, top, right - left, bottom - top), ink, pieces)
 
 
+def join_pieces(pieces: list[Piece]) -> Piece:
+    """One piece with the ink of all."""
+    joined = _make_line(pieces)
+    return Piece(joined.box, joined.ink)
+
+
+def line_height(line: Line) -> float:
+    """Height of a typical digit of the line in pixels."""
+    return digit_height(
+        np.array([piece.box[3] for piece in line.pieces]),
+        np.array([piece.box[2] * piece.box[3] for piece in line.pieces]),
+    )
+
+
 def merge_pieces(line: Line) -> list[Piece]:
     """Join pieces that stand above each other and belong to one sign (a broken 5, the dots of ÷).
 
@@ -149,8 +187,7 @@ def merge_pieces(line: Line) -> list[Piece]:
             overlap = min(x + w, sign.box[0] + sign.box[2]) - max(x, sign.box[0])
             low = min(h, sign.box[3]) < 0.6 * line.box[3]
             if low and overlap >= 0.5 * min(w, sign.box[2]):
-                merged = _make_line([sign, piece])
-                signs[i], joined = Piece(merged.box, merged.ink), True
+                signs[i], joined = join_pieces([sign, piece]), True
                 break
         if not joined:
             signs.append(piece)
@@ -183,7 +220,7 @@ def split_sign(
         for i in range(j)
         if cuts[j] - cuts[i] <= WIDEST * height or (i, j) == (0, len(cuts) - 1)
     ]
-    parts = [_part(sign, cuts[i], cuts[j]) for i, j in spans]
+    parts = [cut_piece(sign, cuts[i], cuts[j]) for i, j in spans]
     usable = [k for k, part in enumerate(parts) if part is not None]
     best_log, best_digit = classify(torch.cat([centre_piece(parts[k]) for k in usable])).max(1)
     # best[j]: highest score of a chain of parts that ends at cut j, and how it got there.
@@ -220,8 +257,8 @@ def cut_candidates(ink: np.ndarray, height: float) -> list[int]:
     return sorted(chosen)
 
 
-def _part(sign: Piece, start: int, stop: int) -> Piece | None:
-    """Columns start to stop of a sign; None if they hold too little ink."""
+def cut_piece(sign: Piece, start: int, stop: int) -> Piece | None:
+    """Columns start to stop of a piece; None if they hold no ink."""
     ink = sign.ink[:, start:stop]
     rows = np.nonzero(ink.max(1) > INKED)[0]
     if not len(rows):
@@ -237,10 +274,7 @@ def read_by_segments(
     """Read an ink map (H, W) sign by sign: per line, per digit its piece, value, probability."""
     lines = []
     for line in find_lines(ink):
-        height = digit_height(
-            np.array([p.box[3] for p in line.pieces]),
-            np.array([p.box[2] * p.box[3] for p in line.pieces]),
-        )
+        height = line_height(line)
         signs = sorted(merge_pieces(line), key=lambda sign: sign.box[0])
         lines.append([part for sign in signs for part in split_sign(sign, height, classify)])
     return lines

@@ -16,6 +16,7 @@ from .model import DigitNet
 
 BATCH_SIZE = 128
 MAX_LR = 6e-3  # the top of the one-cycle schedule; 1e-2 diverges now and then
+RESTART_LR = 3e-3  # the top when training goes on: high enough to leave the valley it is in
 WEIGHT_DECAY = 0.02
 LABEL_SMOOTHING = 0.05  # a few labels of MNIST are wrong: do not force certainty about them
 EMA_DECAY = 0.995  # averages the weights over about the last 200 steps
@@ -57,6 +58,7 @@ def train(
     epochs: int,
     seed: int,
     device: torch.device | str = "cpu",
+    start: DigitNet | None = None,
     evaluate: Callable[[nn.Module], dict] | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> tuple[DigitNet, list[dict]]:
@@ -68,6 +70,7 @@ def train(
         epochs: the learning rate rises and falls once over this many passes.
         seed: of the initial weights, the order and the augmentation.
         device: where to train.
+        start: a trained network to go on from, at a lower rate; it is changed in place.
         evaluate: called after each epoch with the averaged network; what it returns is kept.
         batch_size: images per step; fewer for small data, so that there are enough steps.
 
@@ -76,12 +79,13 @@ def train(
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    model = DigitNet(mean=images.mean().item(), std=images.std().item()).to(device)
-    model = model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=MAX_LR, weight_decay=WEIGHT_DECAY)
+    model = start or DigitNet(mean=images.mean().item(), std=images.std().item())
+    model = model.to(device, memory_format=torch.channels_last)
+    rate = MAX_LR if start is None else RESTART_LR
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
     batch_size = min(batch_size, len(labels))
     steps = epochs * (len(labels) // batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, MAX_LR, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
     history, spent = [], 0.0
     for epoch in range(epochs):
