@@ -90,8 +90,13 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     model.load_state_dict(content["model"])
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, kind: str = FORMAT) -> dict[str, Any]:
     """The content of a checkpoint, on the CPU. Code hidden in a file is never run.
+
+    Args:
+        path: the file.
+        kind: what its entry "format" must say; runs that are no `fit` have checkpoints of a kind
+            of their own.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -111,15 +116,15 @@ def read(path: Path) -> dict[str, Any]:
         raise _refusal(path, f"cannot be read ({reason[0][:200]})") from error
     if damaged is not None:
         raise _refusal(path, f"is damaged: the checksum of {damaged} is wrong")
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != kind:
         found = list(content)[:LISTED] if isinstance(content, dict) else type(content).__name__
-        raise _refusal(path, f"holds something else ({found}), not a checkpoint of `fit`")
+        raise _refusal(path, f"holds something else ({found}), not a {kind}")
     return content
 
 
 def _refusal(path: Path, why: str) -> CheckpointError:
     return CheckpointError(
-        f"{path} {why}. Expected: a checkpoint of this very run, written by `fit`. It was left in "
+        f"{path} {why}. Expected: a checkpoint that this very run has written. It was left in "
         "place and nothing was loaded. To begin anew, choose another folder or move the file away; "
         "else put back a good copy."
     )

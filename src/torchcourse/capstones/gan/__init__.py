@@ -1,0 +1,1 @@
+"""Capstone 4, digits from noise: a conditional WGAN-GP with spectral norm."""
