@@ -57,6 +57,7 @@ class Generator(nn.Module):
             for channels in (2 * width, width)
         )
         self.to_picture = nn.Conv2d(width, 1, 3, padding=1)
+        nn.init.constant_(self.to_picture.bias, -2.0)  # begins dark: most pixels are paper
 
     def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
         """noise (B, latent), labels (B,) int64 → pictures (B, 1, 28, 28) in [0, 1]."""
