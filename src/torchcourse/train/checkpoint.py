@@ -63,12 +63,17 @@ def write_whole(path: Path, content: object) -> None:
 def load_checkpoint(
     path: Path, parts: Mapping[str, Stateful], generators: Iterable[torch.Generator]
 ) -> list[dict[str, float]]:
-    """Put everything back as it was when `save_checkpoint` wrote it; returns the history's rows.
+    """Put everything back as it was when `save_checkpoint` wrote it.
+
+    Returns:
+        the history's rows; [] if there is no such file, as at a first start.
 
     Raises:
         CheckpointError: the file is damaged, no checkpoint, or of another model, optimizer,
             scheduler or loader. Then nothing has been changed.
     """
+    if not path.exists():
+        return []
     content, generators = read(path), list(generators)
     _check(path, content, parts, generators)
     for name, part in parts.items():

@@ -17,7 +17,12 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm.auto import tqdm
 
 from torchcourse.runtime import is_static_build
-from torchcourse.train.checkpoint import load_checkpoint, loader_generators, save_checkpoint
+from torchcourse.train.checkpoint import (
+    Stateful,
+    load_checkpoint,
+    loader_generators,
+    save_checkpoint,
+)
 from torchcourse.train.history import History
 
 Metric = Callable[[Tensor, Tensor], Tensor]
@@ -213,39 +218,52 @@ def fit(
     measured = {"loss_fn": loss_fn, "metrics": metrics, "device": device}
 
     with _own_folder(folder) as folder:
-        if folder is not None and (folder / "last.pt").exists():
+        if folder is not None:
             history.rows = load_checkpoint(folder / "last.pt", parts, generators)
         while len(history) < epochs and not history.stalled(patience):
             epoch, started = len(history) + 1, time.perf_counter()
             row = {"epoch": epoch, "lr": optimizer.param_groups[0]["lr"]}
-            each_batch = scheduler if scheduler_every == "batch" else None
             means = train_one_epoch(
                 model,
                 train_loader,
                 optimizer=optimizer,
-                scheduler=each_batch,
+                scheduler=scheduler if scheduler_every == "batch" else None,
                 title=f"epoch {epoch}/{epochs}",
                 progress=progress,
                 **measured,
             )
-            row |= {f"train_{name}": value for name, value in means.items()}
-            row["seconds"] = time.perf_counter() - started
+            row |= named("train", means) | {"seconds": time.perf_counter() - started}
             if validation_loader is not None:
-                means = evaluate(model, validation_loader, **measured)
-                row |= {f"validation_{name}": value for name, value in means.items()}
+                row |= named("validation", evaluate(model, validation_loader, **measured))
             history.rows.append(row)
             if scheduler is not None and scheduler_every == "epoch":
                 _step(scheduler, row[monitor])
             if writer is not None:
                 write_scalars(writer, row)
             if folder is not None:
-                # `best.pt` first: dying between the two, the run does this epoch again and
-                # writes both. The other way round, `last.pt` would count a best epoch as saved
-                # that never was.
-                if history.best_epoch == epoch:
-                    save_checkpoint(folder / "best.pt", parts, generators, history.rows)
-                save_checkpoint(folder / "last.pt", parts, generators, history.rows)
+                save_epoch(folder, parts, generators, history)
     return history
+
+
+def named(part: str, means: Mapping[str, float]) -> dict[str, float]:
+    """Columns of the history: {"loss": 0.1} of "train" → {"train_loss": 0.1}."""
+    return {f"{part}_{name}": value for name, value in means.items()}
+
+
+def save_epoch(
+    folder: Path,
+    parts: Mapping[str, Stateful],
+    generators: list[torch.Generator],
+    history: History,
+) -> None:
+    """Write `last.pt`, and before it `best.pt` if this epoch was the best so far.
+
+    In this order: dying between the two, the run does the epoch again and writes both. The other
+    way round, `last.pt` would count a best epoch as saved that never was.
+    """
+    if history.best_epoch == len(history):
+        save_checkpoint(folder / "best.pt", parts, generators, history.rows)
+    save_checkpoint(folder / "last.pt", parts, generators, history.rows)
 
 
 def _step(scheduler: LRScheduler, value: float) -> None:
