@@ -107,28 +107,26 @@ def paper(light: Tensor) -> Tensor:
     A minimum over a window wider than any stroke removes the strokes, a maximum over the same
     window puts shadows and edges of the paper back in their places.
     """
-    if min(light.shape[-2:]) <= 2 * SIZE:  # the small pictures of data sets have even light
+    height, width = light.shape[-2:]
+    if min(height, width) <= 2 * SIZE:  # the small pictures of data sets have even light
         return _opening(light)
     # At the bright end of a slope the window falls short. Without the slope it does not; but then
     # it falls short beside sharp shadows. Either is too low at worst, so take the higher.
     slope = _plane(light)
-    ground, level = _opening(torch.cat([light, light - slope])).chunk(2)
+    both = torch.cat([light, light - slope])
+    # The light needs no full resolution. (sym_min and sym_max are min and max that an exported
+    # graph works out anew for each picture.)
+    step = torch.sym_max(1, torch.sym_min(height, width) // 64)
+    small = _opening(_darkest(_darkest(both, 2, step), 3, step))
+    rows, columns = enlarging(small.shape[2], height), enlarging(small.shape[3], width)
+    ground, level = torch.minimum(rows.to(light) @ small @ columns.to(light).T, both).chunk(2)
     return torch.maximum(ground, level + slope)
 
 
 def _opening(light: Tensor) -> Tensor:
     """Maximum of the minimum over a window of a third of the shorter side."""
-    height, width = light.shape[-2:]
-    # Large pictures: the light needs no full resolution. (sym_min and sym_max are min and max
-    # that an exported graph works out anew for each picture.)
-    step = torch.sym_max(1, torch.sym_min(height, width) // 64)
-    small = _darkest(_darkest(light, 2, step), 3, step) if step > 1 else light
-    window = torch.sym_max(15, torch.sym_min(*small.shape[-2:]) // 3)
-    opened = _maximum(-_maximum(-small, window // 2), window // 2)
-    if step > 1:
-        rows, columns = enlarging(small.shape[2], height), enlarging(small.shape[3], width)
-        opened = rows.to(light) @ opened @ columns.to(light).T
-    return torch.minimum(opened, light)
+    reach = torch.sym_max(15, torch.sym_min(*light.shape[-2:]) // 3) // 2
+    return _maximum(-_maximum(-light, reach), reach)
 
 
 def _stretch(raised: Tensor) -> Tensor:
