@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -75,6 +76,7 @@ CIFAR = FileSet(
         ),
     ),
 )
+NAMES = ("digits", "fashion_mnist", "cifar10")
 BATCHES = CIFAR10.base_folder  # "cifar-10-batches-py"
 FASHION_CLASSES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -160,9 +162,6 @@ def load(
     return Images(images, labels, list(classes), source)
 
 
-NAMES = ("digits", "fashion_mnist", "cifar10")
-
-
 def _part(found: _Found, part: str, cut: float | None) -> tuple[Pair, str]:
     """One part of what was found, cut from the training part if need be, and its name."""
     if part in found.parts and (cut is None or "test" in found.parts):
@@ -196,8 +195,9 @@ def _cut_rows(labels: torch.Tensor, cut: float, part: str) -> torch.Tensor:
 
 
 def _missing(files: FileSet, found: Found, others: str) -> DownloadError:
+    why = found.why_not.rstrip(".")
     return DownloadError(
-        f"{files.title} is not in {runtime.data_dir()}. {found.why_not.rstrip('.')}. "
+        f"{files.title} is not, or not wholly, in {runtime.data_dir()}. {why}. "
         f"If you have it, set TORCHCOURSE_DATA to a folder with {others}"
     )
 
@@ -213,10 +213,10 @@ def _find_fashion(download: bool | None) -> _Found:
             return _official_fashion(replace(FASHION, folder=folder), download)
     if download is not True:
         for folder in folders:
-            found = _idx_pairs(runtime.data_dir() / folder)
-            found = found or _folders("fashion_mnist", FASHION_CLASSES, (1, 28, 28))
-            if found:
+            if found := _idx_pairs(runtime.data_dir() / folder):
                 return found
+        if found := _folders("fashion_mnist", FASHION_CLASSES, (1, 28, 28)):
+            return found
     return _official_fashion(FASHION, download)
 
 
@@ -288,10 +288,8 @@ def _find_cifar(download: bool | None) -> _Found:
         archive = runtime.data_dir() / folder / CIFAR.files[0].name
         if archive.exists():
             return _official_cifar(replace(CIFAR, folder=folder), download)
-    if download is not True:
-        found = _folders("cifar10", CIFAR_CLASSES, (3, 32, 32))
-        if found:
-            return found
+    if download is not True and (found := _folders("cifar10", CIFAR_CLASSES, (3, 32, 32))):
+        return found
     return _official_cifar(CIFAR, download)
 
 
@@ -363,18 +361,12 @@ def _folders(name: str, classes: tuple[str, ...], shape: tuple[int, int, int]) -
     return None
 
 
-class _as_corrupt:
-    """Turn a reader's ValueError into a CorruptFileError that says what to do."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (ValueError, KeyError, tarfile.TarError, EOFError)):
-            message = str(error).rstrip(".")
-            if str(self.path) not in message:
-                message = f"{self.path}: {message}"
-            raise CorruptFileError(f"{message}. Replace that file") from error
+@contextmanager
+def _as_corrupt(path: Path) -> Iterator[None]:
+    """Turn a reader's error into a CorruptFileError that names the file and says what to do."""
+    try:
+        yield
+    except (ValueError, KeyError, tarfile.TarError, EOFError) as error:
+        what = str(error).rstrip(".")
+        what = what if str(path) in what else f"{path}: {what}"
+        raise CorruptFileError(f"{what}. Replace that file") from error
