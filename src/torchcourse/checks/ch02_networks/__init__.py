@@ -1,5 +1,13 @@
 """Checkers of chapter 2's labs, one module a lab."""
 
+from torchcourse.checks.ch02_networks.building import (
+    cifar_net,
+    class_scores,
+    max_pool,
+    merge_linear,
+    mish,
+    new_head,
+)
 from torchcourse.checks.ch02_networks.convolution import (
     conv2d,
     correlate,
@@ -16,12 +24,18 @@ from torchcourse.checks.ch02_networks.layers import (
 
 __all__ = [
     "MovingCentre",
+    "cifar_net",
+    "class_scores",
     "conv2d",
     "correlate",
     "deep_network",
     "grey_tiles",
     "log_softmax",
+    "max_pool",
+    "merge_linear",
+    "mish",
     "mlp_forward",
+    "new_head",
     "output_size",
     "softmax_regression",
 ]
