@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from numbers import Number
 
 import numpy as np
@@ -101,7 +102,7 @@ def _sequences(got: object, want: Sequence, name: str) -> tuple[str, str] | None
 def _numbers(got: object, want: Number, name: str) -> tuple[str, str] | None:
     if isinstance(got, Tensor):
         return _other_kind(got, "a plain Python number", name)
-    if isinstance(got, bool) or not isinstance(got, (int, float, complex)):
+    if isinstance(got, bool) or not isinstance(got, (int, float, complex, Fraction)):
         return _other_kind(got, f"a number ({type(want).__name__})", name)
     if got != got and want == want:
         return f"{name} is NaN (not a number)", "Look for a division by zero."
