@@ -323,13 +323,11 @@ class two_layer_gradients:
         dW1, db1, dW2, db2 = _backward(*arguments)
         return dW1.T, db1, dW2.T, db2
 
-    @wrong("does not require grad")
+    @wrong("autograd has worked them out")
     def asks_autograd(X, Y, *weights):
         weights = [w.clone().requires_grad_() for w in weights]
         W1, b1, W2, b2 = weights
         loss = (((X @ W1.T + b1).tanh() @ W2.T + b2 - Y) ** 2).mean()
-        if not loss.requires_grad:
-            raise RuntimeError("element 0 of tensors does not require grad")
         return torch.autograd.grad(loss, weights)
 
     @right
