@@ -13,7 +13,11 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 # Modules with an `export(folder)` that writes the ONNX files of their demo.
-DEMOS = ("torchcourse.surfaces", "torchcourse.capstones.snake.export")
+DEMOS = (
+    "torchcourse.surfaces",
+    "torchcourse.capstones.digits.export",
+    "torchcourse.capstones.snake.export",
+)
 
 
 def to_onnx(

@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 from torchcourse.data.fileset import FileSet, RemoteFile
 from torchcourse.data.idx import read_idx
 
-__all__ = ["MNIST", "Digits", "load"]
+__all__ = ["MNIST", "Digits", "load", "load_bundled"]
 
 MNIST = FileSet(
     title="MNIST",
@@ -109,11 +109,16 @@ def load(train: bool = True, download: bool | None = None) -> Digits:
         digits = Digits(images, labels, "MNIST")
         print(f"Digits: MNIST, {len(labels):,} {part} images.")
         return digits
-    images, labels = _bundled()
-    rows = slice(None, FIRST_TEST_ROW) if train else slice(FIRST_TEST_ROW, None)
-    digits = Digits(images[rows].clone(), labels[rows].clone(), "scikit-learn digits")
+    digits = load_bundled(train)
     print(f"Digits: {len(digits.labels):,} {part} images from scikit-learn. {found.why_not}.")
     return digits
+
+
+def load_bundled(train: bool = True) -> Digits:
+    """The digits that scikit-learn ships, whatever else is there: the same on every machine."""
+    images, labels = _bundled()
+    rows = slice(None, FIRST_TEST_ROW) if train else slice(FIRST_TEST_ROW, None)
+    return Digits(images[rows].clone(), labels[rows].clone(), "scikit-learn digits")
 
 
 @lru_cache(maxsize=1)
