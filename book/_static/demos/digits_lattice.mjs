@@ -14,16 +14,12 @@ export async function readBoth(line, heard, scale, signs, classify, allowed, con
   const spans = findSpans(atoms, typicalHeight(line.pieces), constants);
   const pieces = spans.map(([i, j]) => joinPieces(atoms.slice(i, j)));
   const seen = await classify(pieces);
-  const whole = new Set(mergePieces(line).map(({ box }) => `${box}`));
   const steps = stepsOf(atoms, line, scale, heard.length, constants);
   const scores = spans.map(([i, j], n) => {
     const one = oneSign(heard.slice(steps[i], steps[j]), allowed.length);
-    // Ink that stands alone is no part of a neighbour: the digit network's word counts for more.
-    const alone = atoms.slice(i, j).every(({ box }) => whole.has(`${box}`));
-    const weight = alone ? constants.alone : constants.cutOut;
     return [...allowed].map((sign, k) => {
       const verdict = /[0-9]/.test(sign) ? seen[n][Number(sign)] : constants.noDigit;
-      return one[k] + weight * verdict;
+      return one[k] + verdict;
     });
   });
   const best = scores.map((row) => Math.max(...row));

@@ -49,8 +49,6 @@ CONSTANTS = {
     "margin": ctc.MARGIN,
     "stride": ctc.STRIDE,
     "maxWidth": ctc.MAX_WIDTH,
-    "alone": lattice.ALONE,
-    "cutOut": lattice.CUT_OUT,
     "mostAtoms": lattice.MOST_ATOMS,
     "noDigit": lattice.NO_DIGIT,
 }

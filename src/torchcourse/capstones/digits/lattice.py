@@ -29,9 +29,6 @@ from .segment import (
     merge_pieces,
 )
 
-# What the digit network's word weighs against the reader's, chosen on validation pages: much for
-# ink standing alone, less for a part cut out of connected ink, which holds bits of its neighbour.
-ALONE, CUT_OUT = 3.0, 0.6
 MOST_ATOMS = 5  # of one sign
 NO_DIGIT = -0.5  # what the digit network, which knows no symbols, is taken to say to a symbol
 
@@ -62,7 +59,8 @@ def read_both(
     pieces = [join_pieces(atoms[i:j]) for i, j in spans]
     seen = classify(torch.cat([centre_piece(piece) for piece in pieces])).numpy()  # (S, 10)
     heard = _hear(logits, _steps(atoms, line, scale, len(logits)), spans, allowed)  # (S, allowed)
-    score = heard + _weights(atoms, spans, line) * _by_sign(seen, allowed)
+    # Other weights than one for one were tried on validation pages, and read no better.
+    score = heard + _by_sign(seen, allowed)
     chain = _best_chain(spans, score.max(1), len(atoms))
     total = np.exp(score - score.max(1, keepdims=True))
     sure = 1 / total.sum(1)
@@ -136,13 +134,6 @@ def _one_sign(log_p: np.ndarray) -> np.ndarray:
         within = np.logaddexp(within, before) + s
         before = before + b[0]
     return np.logaddexp(within, after).clip(-50)  # too few steps: unlikely, not impossible
-
-
-def _weights(atoms: list[Piece], spans: list[tuple[int, int]], line: Line) -> np.ndarray:
-    """`ALONE` or `CUT_OUT` for each span, (spans, 1)."""
-    whole = {piece.box for piece in merge_pieces(line)}
-    alone = np.array([atom.box in whole for atom in atoms])
-    return np.array([[ALONE if alone[i:j].all() else CUT_OUT] for i, j in spans])
 
 
 def _by_sign(seen: np.ndarray, allowed: str) -> np.ndarray:
