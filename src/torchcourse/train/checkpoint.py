@@ -49,15 +49,38 @@ def save_checkpoint(
 
 
 def write_whole(path: Path, content: object) -> None:
-    """`torch.save`, so that `path` holds either its old content or all of the new one."""
+    """`torch.save`, so that `path` holds either its old content or all of the new one.
+
+    Raises:
+        CheckpointError: the content could not be read back; the old file is still there.
+    """
     temporary = path.with_name(path.name + ".tmp")  # beside it: a rename within one disk
     with open(temporary, "wb") as file:
         torch.save(content, file)
         file.flush()
         os.fsync(file.fileno())  # on the disk, before the name points to it
-    # What could not be read back (an unusual scheduler, say) must show now, not after a crash.
-    torch.load(temporary, map_location="cpu", weights_only=True)
+    _read_back(temporary, path)
     os.replace(temporary, path)
+
+
+def _read_back(temporary: Path, path: Path) -> None:
+    """What could not be loaded (an unusual scheduler, say) must show now, not after a crash."""
+    try:
+        torch.load(temporary, map_location="cpu", weights_only=True)
+    except Exception as error:
+        temporary.unlink()
+        raise CheckpointError(
+            f"{path} was not written: the state of this run holds something that torch.load with "
+            f"weights_only=True refuses ({_first_line(error)}). Expected: tensors, numbers, texts, "
+            "lists and dictionaries. Look at the state_dict() of your scheduler and optimizer."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """The start of an error's text; its type if it has none."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if "Unsupported" in line]  # says which type it was
+    return (named or lines or [type(error).__name__])[0].strip()[:200]
 
 
 def load_checkpoint(
@@ -117,8 +140,7 @@ def read(path: Path, kind: str = FORMAT) -> dict[str, Any]:
     except zipfile.BadZipFile as error:
         raise _refusal(path, f"is no file of torch.save, or cut short ({error})") from error
     except Exception as error:  # whatever a reader of binary files may stumble over
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise _refusal(path, f"cannot be read ({reason[0][:200]})") from error
+        raise _refusal(path, f"cannot be read ({_first_line(error)})") from error
     if damaged is not None:
         raise _refusal(path, f"is damaged: the checksum of {damaged} is wrong")
     if not isinstance(content, dict) or content.get("format") != kind:
