@@ -410,6 +410,11 @@ class cifar_net:
     def returns_a_list(num_classes):
         return _layers(num_classes)
 
+    @wrong("Layer 1 (Sequential) gives (2, 1024)")
+    def nests(num_classes):
+        layers = _layers(num_classes)
+        return nn.Sequential(nn.Sequential(*layers[:9]), nn.Sequential(*layers[9:]))
+
     @wrong("13 layers, the table has 12")
     def adds_a_layer(num_classes):
         return nn.Sequential(*_layers(num_classes), nn.Identity())

@@ -489,7 +489,7 @@ def cifar_net(attempt: Attempt) -> None:
             f"The answer is {kind(net)}, not an `nn.Sequential`.",
             "`return nn.Sequential(layer, layer, …)`, or unpack a list into it with `*`.",
         )
-    _check_kinds(attempt, [type(layer) for layer in net])
+    _check_kinds(attempt, net)
     x = torch.randn(2, 3, 32, 32, generator=attempt.random)
     for number, layer in enumerate(net, start=1):
         if number > len(CIFAR_LAYERS):
@@ -513,21 +513,21 @@ def cifar_net(attempt: Attempt) -> None:
         )
 
 
-def _check_kinds(attempt: Attempt, kinds: list[type]) -> None:
+def _check_kinds(attempt: Attempt, net: nn.Sequential) -> None:
     """Mistakes in the choice of layers."""
-    activations = {nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh}
-    if not activations & set(kinds):
+    activations = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh)
+    if not any(isinstance(module, activations) for module in net.modules()):
         attempt.stop(
             "There is no activation in your network. Between its poolings it is one linear map, "
             "however many layers it has.",
             "A ReLU after each layer with weights, except the last.",
         )
-    if kinds[-1] in (nn.Softmax, nn.LogSoftmax, nn.Sigmoid):
+    if isinstance(net[-1], (nn.Softmax, nn.LogSoftmax, nn.Sigmoid)):
         attempt.stop(
-            f"Your network ends in {kinds[-1].__name__}; logits are asked for.",
+            f"Your network ends in {type(net[-1]).__name__}; logits are asked for.",
             "The loss applies softmax itself; applied twice, it learns slowly.",
         )
-    if kinds[-1] is nn.ReLU:
+    if isinstance(net[-1], nn.ReLU):
         attempt.stop(
             "Your network ends in a ReLU, so no score can ever be negative.",
             "The last layer gives logits: leave its activation out.",
