@@ -468,6 +468,10 @@ def test_files_are_read_by_choice_or_drop_and_what_is_no_picture_is_told(visit: 
         list(png(written)),
     )
     wait_for_answer(page, digits.read_number(written).text)
+    tall = np.full((2_000, 20), 240, np.uint8)
+    file.set_input_files({"name": "tall.png", "mimeType": "image/png", "buffer": png(tall)})
+    wait_for_words(page, "No ink was found")
+    assert page.locator("[data-pad]").bounding_box()["height"] <= 900
 
 
 def test_a_phone_has_room_to_write(visit: Callable) -> None:

@@ -104,6 +104,7 @@ class Demo {
   }
 
   async load(blob, name) {
+    this.say("Reading …"); // a large photograph takes about a second
     try {
       this.pad.show(await decode(blob, name, this.reader.constants));
     } catch (error) {

@@ -1,8 +1,9 @@
 // A sheet of paper: strokes by mouse, finger, pen or arrow keys, or a picture; and marks on top.
 
 const STEP = 12; // pixels of the sheet that an arrow key moves the pen
-const SHARP = 1400; // pixels of the canvas across: labels stay crisp on small pictures
+const SHARP = 1400; // pixels of the canvas's longer side: labels stay crisp on small pictures
 const UNSURE = 0.8;
+const PLATE = 19; // CSS pixels of the plate with a sign's reading
 
 /** The strokes as black ink on white paper, as a photograph would show them. */
 export function rasterise(strokes, { width, height, pen }) {
@@ -68,7 +69,7 @@ export class Pad {
   }
 
   fit({ width, height }) {
-    const scale = Math.max(1, SHARP / width);
+    const scale = Math.max(1, SHARP / Math.max(width, height));
     [this.canvas.width, this.canvas.height] = [width * scale, height * scale].map(Math.round);
     this.paint();
   }
@@ -204,8 +205,8 @@ export class Pad {
 function paintMark(context, { text, box, confidence }, scale, colour) {
   const [x, y, width, height] = box.map((side) => side * scale);
   const tone = colour(confidence < UNSURE ? "plum" : "ember");
-  const pad = context.canvas.width / 200;
-  const size = context.canvas.width / 32;
+  const unit = context.canvas.width / context.canvas.clientWidth; // a CSS pixel, on any screen
+  const [pad, size] = [3 * unit, PLATE * unit];
   Object.assign(context, { lineWidth: pad / 2, strokeStyle: tone, fillStyle: tone });
   context.setLineDash(confidence < UNSURE ? [2 * pad, 2 * pad] : []);
   context.strokeRect(x - pad, y - pad, width + 2 * pad, height + 2 * pad);
