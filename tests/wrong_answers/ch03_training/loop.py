@@ -51,6 +51,14 @@ class PictureSet:
         def __getitem__(self, index):
             return self.transformed(self.images[index].float()), self.labels[index].item()
 
+    @wrong("four times the memory")
+    class KeepsFloats(_Set):
+        def __init__(self, images, labels, transform=None):
+            super().__init__(images.float() / 255, labels, transform)
+
+        def __getitem__(self, index):
+            return self.transformed(self.images[index]), self.labels[index].item()
+
     @wrong("own maximum")
     class DividesByItsMaximum(_Set):
         def __getitem__(self, index):
@@ -499,6 +507,13 @@ class Checkpoint:
         def load(self, path):
             super().load(path)
 
+    @wrong("remove the old checkpoint before")
+    class RemovesFirst(_Whole):
+        def save(self, path, epoch):
+            torch.save(self.content(epoch), str(path) + ".tmp")
+            path.unlink(missing_ok=True)
+            os.rename(str(path) + ".tmp", path)
+
     @wrong("holds whole objects")
     class SavesTheModule(_Whole):
         def content(self, epoch):
@@ -601,6 +616,22 @@ class early_stop:
             if bad >= patience:
                 return best_epoch, epoch
         return best_epoch, len(losses)
+
+    @wrong("a new best must start the count again")
+    def never_forgives(losses, patience):
+        best, best_epoch, bad = math.inf, 0, 0
+        for epoch, loss in enumerate(losses, start=1):
+            if loss < best:
+                best, best_epoch = loss, epoch
+            else:
+                bad += 1
+            if bad >= patience:
+                return best_epoch, epoch
+        return best_epoch, len(losses)
+
+    @wrong("was never trained")
+    def takes_the_best_of_all(losses, patience):
+        return losses.index(min(losses)) + 1, _stop(losses, patience)[1]
 
     @wrong("take a tie for progress")
     def takes_ties(losses, patience):

@@ -293,6 +293,10 @@ class two_layer_gradients:
     def squares_the_input(*arguments):
         return _backward(*arguments, slope=lambda Z, H: 1 - Z**2)
 
+    @wrong("which already is tanh(Z)")
+    def tanh_of_the_result(*arguments):
+        return _backward(*arguments, slope=lambda Z, H: 1 - torch.tanh(H) ** 2)
+
     @wrong("The square is missing in the slope")
     def forgets_the_square(*arguments):
         return _backward(*arguments, slope=lambda Z, H: 1 - H)
@@ -466,6 +470,15 @@ class _KeepsGenerator(_Adam):
     collect = staticmethod(lambda params: params if not isinstance(params, list) else list(params))
 
 
+class _CountsPerParameter(_Adam):
+    def step(self):
+        with torch.no_grad():
+            for p in self.params:
+                if p.grad is not None:
+                    self.t += 1
+                    p += self.move(p)
+
+
 class _SharedMemory(_Adam):
     def means(self, p):
         m, s = self.state.get(p.shape, (0, 0))
@@ -529,6 +542,7 @@ class Adam:
     no_eps = wrong("`eps` is missing")(_NoEps)
     eps_early = wrong("before the correction of s")(_EpsEarly)
     keeps_the_generator = wrong("a generator can be walked through only once")(_KeepsGenerator)
+    counts_per_parameter = wrong("You raise t for each parameter")(_CountsPerParameter)
     shared_memory = wrong("Seen with 3 parameters, step 1")(_SharedMemory)
     rebinds = wrong("leaves the model's parameter where it was")(_Rebinds)
     records = wrong("Your code stopped with an error")(_Records)
@@ -553,6 +567,10 @@ class decay_groups:
     @wrong("is called `weight` too")
     def goes_by_name(model, decay):
         return _groups(model, decay, is_heavy=lambda name, p: name.endswith("weight"))
+
+    @wrong("The kernel of a convolution")
+    def matrices_only(model, decay):
+        return _groups(model, decay, is_heavy=lambda name, p: p.ndim == 2)
 
     @wrong("in the wrong order")
     def turns_them_round(model, decay):

@@ -57,6 +57,18 @@ class median_ms:
     def no_warm_up(function, runs, warm_up, synchronize, clock):
         return 1000 * statistics.median(timed(function, warm_up + runs, 0, synchronize, clock))
 
+    @wrong("pays for the warm-up")
+    def never_waits_before(function, runs, warm_up, synchronize, clock):
+        for _ in range(warm_up):
+            function()
+        times = []
+        for _ in range(runs):
+            start = clock()
+            function()
+            synchronize()
+            times.append(clock() - start)
+        return 1000 * statistics.median(times)
+
     @wrong("You called the function 8 times")
     def calls_once_more(function, runs, warm_up, synchronize, clock):
         result = 1000 * statistics.median(timed(function, runs, warm_up, synchronize, clock))
@@ -238,6 +250,17 @@ class accumulate_step:
         total = 0.0
         for a, b in pieces:
             loss = loss_fn(model(a), b) / len(pieces)
+            loss.backward()
+            total += loss.item()
+        optimizer.step()
+        return total
+
+    @wrong("for the number of rows in each part")
+    def full_shares(model, loss_fn, optimizer, x, y, size):
+        optimizer.zero_grad()
+        total = 0.0
+        for a, b in parts(x, y, size):
+            loss = loss_fn(model(a), b) * size / len(x)
             loss.backward()
             total += loss.item()
         optimizer.step()

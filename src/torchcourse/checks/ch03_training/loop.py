@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,12 @@ def PictureSet(attempt: Attempt) -> None:
     for count in (5, 1):
         pictures = torch.randint(256, (count, 1, 4, 7), generator=attempt.random).byte()
         dataset = attempt(pictures, torch.arange(count))
+        kept = [v for v in getattr(dataset, "__dict__", {}).values() if isinstance(v, Tensor)]
+        if any(v.is_floating_point() and v.numel() >= pictures.numel() for v in kept):
+            attempt.stop(
+                "You keep all pictures as floats, which takes four times the memory of bytes.",
+                "Keep the bytes as they came; make floats of one picture in `__getitem__`.",
+            )
         want = (pictures[count - 1].double() / 255).float()
         attempt.expect(
             attempt.run(_item, dataset, count - 1, may_change=True),
@@ -609,6 +616,33 @@ def _check_death(attempt: Attempt, checkpoint: object, path: Path) -> None:
             "Your `save` died half way, and the old checkpoint is lost with it.",
             "Write to a temporary file beside it, then `os.replace(temporary, path)`.",
         )
+    _check_gap(attempt, checkpoint, path)
+
+
+def _check_gap(attempt: Attempt, checkpoint: object, path: Path) -> None:
+    """At no moment between writing and renaming may the path be without a file."""
+    present, real = [], {name: getattr(os, name) for name in ("replace", "rename")}
+
+    def watched(name: str) -> Callable[..., None]:
+        def move(*args: object, **kwargs: object) -> None:
+            present.append(path.is_file())
+            real[name](*args, **kwargs)
+
+        return move
+
+    for name in real:
+        setattr(os, name, watched(name))
+    try:
+        attempt.run(lambda: checkpoint.save(path, 4), may_change=True)
+    finally:
+        for name, function in real.items():
+            setattr(os, name, function)
+    if not all(present):
+        attempt.stop(
+            "You remove the old checkpoint before the new one has its name: a process that dies "
+            "in between leaves none.",
+            "`os.replace(temporary, path)` takes the old file's place in one step.",
+        )
 
 
 @exercise(
@@ -631,6 +665,11 @@ def early_stop(attempt: Attempt) -> None:
             "Stop when epochs since the best reach `patience`, not when they exceed it.",
         ),
         Slip((2, 3), "You stop one epoch too early.", "Epoch 3 is the first without progress."),
+        Slip(
+            (5, 4),
+            "Your best epoch comes after the stop: epoch 5 was never trained.",
+            "Look for the best among the epochs up to the last one only.",
+        ),
         Slip((1, 3), "You count epochs from 0.", "`enumerate(losses, start=1)`"),
         Slip((4, 2), "Best and last epoch are the wrong way round.", "Return (best, last)."),
         name="(best_epoch, last_epoch)",
@@ -645,6 +684,17 @@ def early_stop(attempt: Attempt) -> None:
                 (6, 6),
                 "You compare with the epoch before, so a small fall resets the patience.",
                 "Compare with the best so far.",
+            ),
+        ),
+        (
+            [0.9, 1.0, 0.5, 0.6, 0.4, 0.3],
+            2,
+            (6, 6),
+            "losses that rise twice, with a new best in between",
+            Slip(
+                (3, 4),
+                "You count all epochs without progress; a new best must start the count again.",
+                "Epochs since the best one: `epoch - best_epoch`.",
             ),
         ),
         (

@@ -381,10 +381,17 @@ def _with_slope_of(wrong: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tens
     return lambda z: wrong(z) + (torch.tanh(z) - wrong(z)).detach()
 
 
+def _with_tanh_twice(z: Tensor) -> Tensor:
+    """tanh on the way forward, with the slope 1 - tanh(H)² on the way back."""
+    h = torch.tanh(z).detach()
+    return h + (z - z.detach()) * (1 - torch.tanh(h).square())
+
+
 def _slips(arguments: tuple[Tensor, ...], want: tuple[Tensor, ...]) -> list[Slip]:
     count, outputs = arguments[1].shape
     unsquashed = _by_autograd(*arguments, squash=_with_slope_of(lambda z: z))
     of_input = _by_autograd(*arguments, squash=_with_slope_of(lambda z: z - z**3 / 3))
+    of_result = _by_autograd(*arguments, squash=_with_tanh_twice)
     no_square = _by_autograd(*arguments, squash=_with_slope_of(lambda z: z - _log_cosh(z)))
 
     def scaled(factor: float) -> tuple[Tensor, ...]:
@@ -401,6 +408,11 @@ def _slips(arguments: tuple[Tensor, ...], want: tuple[Tensor, ...]) -> list[Slip
             of_input,
             "You took 1 - Z². The slope of tanh is 1 minus the square of its *result*.",
             "Use H = tanh(Z), which you have from the way forward.",
+        ),
+        Slip(
+            of_result,
+            "You took tanh of H, which already is tanh(Z).",
+            "With H = tanh(Z) the slope is 1 - H², without another tanh.",
         ),
         Slip(
             no_square,
@@ -644,9 +656,29 @@ def _whole_model(attempt: Attempt) -> None:
                     "can be walked through only once.",
                     "Keep a list: `self.params = list(params)`.",
                 )
-            start = [p.clone() for p in found]
             case = f"{len(shapes)} parameters, step {number + 1}, {options}"
-            attempt.expect(found, want, case=case, name="the list of parameters")
+            slips = [_counted_per_parameter(start, gradients, **options)] if number == 0 else []
+            attempt.expect(found, want, *slips, case=case, name="the list of parameters")
+            start = [p.clone() for p in found]
+
+
+def _counted_per_parameter(
+    start: list[Tensor],
+    gradients: list[Tensor],
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+) -> Slip:
+    """Where the first step ends if t grows with each parameter: 1 for the first, 2 for the next."""
+    ends = []
+    for t, (p, g) in enumerate(zip(start, gradients, strict=True), start=1):
+        share_m, share_s = ((1 - beta) / (1 - beta**t) for beta in betas)
+        ends.append(p - lr * g * share_m / ((g**2 * share_s).sqrt() + eps))
+    return Slip(
+        ends,
+        "You raise t for each parameter, so the second one believes to be in step 2.",
+        "Raise t once in each `step()`, before the loop over the parameters.",
+    )
 
 
 def _unused_and_cleared(attempt: Attempt) -> None:
@@ -703,6 +735,8 @@ def _check_groups(attempt: Attempt, model: nn.Module, decay: float, case: str) -
         [name for name, p in trained.items() if p.ndim <= 1],
     ]
     by_name = [[n for n in trained if n.endswith("weight")], [n for n in trained if "bias" in n]]
+    kernels = [name for name, p in trained.items() if p.ndim > 2]
+    only_matrices = [[n for n in want[0] if n not in kernels], want[1] + kernels]
     _check_members(attempt, [*found[0], *found[1]], set(trained), case)
     attempt.expect(
         [sorted(part) for part in found],
@@ -711,6 +745,11 @@ def _check_groups(attempt: Attempt, model: nn.Module, decay: float, case: str) -
             [sorted(part) for part in by_name],
             "The scale of a normalisation layer is called `weight` too, and now decays.",
             "Look at the number of dimensions: matrices and kernels have two or more.",
+        ),
+        Slip(
+            [sorted(part) for part in only_matrices] if kernels else None,
+            "The kernel of a convolution has four dimensions, and you let it go without decay.",
+            "Ask for two dimensions *or more*: `p.ndim >= 2`.",
         ),
         Slip(
             [sorted(part) for part in want[::-1]],
