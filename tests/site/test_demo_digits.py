@@ -206,8 +206,8 @@ def drawings() -> Iterator[dict]:
         ]
         sheet = {"width": 600, "height": 280, "pen": 10}
         yield {"text": "\n".join(lines), "strokes": strokes, "sheet": sheet, "method": "readNumber"}
-    for _ in range(14):
-        text = random_expression(rng, max_tokens=5)
+    sums = (random_expression(rng, max_tokens=7) for _ in range(40))
+    for text in [text for text in sums if len(text) <= 10][:14]:  # others are too long to fit
         strokes = write(text, 20, 60, rng.uniform(50, 65), rng)
         sheet = {"width": 600, "height": 200, "pen": 10}
         yield {"text": text, "strokes": strokes, "sheet": sheet, "method": "readExpression"}

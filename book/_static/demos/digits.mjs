@@ -5,11 +5,11 @@ import { decode } from "./digits_picture.mjs";
 import { formatValue } from "./digits_sums.mjs";
 
 const NARROW = 520; // CSS pixels: a phone gets a higher sheet, to write as large as on a desk
-// Sheets in pixels, wide and narrow, and the pen that writes on them.
+// Sheets in pixels, wide and narrow, and the pen that writes on them: parentheses want a thin one.
 const SHEETS = {
   digit: [{ width: 320, height: 320, pen: 22 }, { width: 320, height: 320, pen: 22 }],
-  number: [{ width: 600, height: 280, pen: 10 }, { width: 400, height: 400, pen: 10 }],
-  sum: [{ width: 600, height: 200, pen: 10 }, { width: 440, height: 240, pen: 11 }],
+  number: [{ width: 600, height: 280, pen: 10 }, { width: 400, height: 400, pen: 9 }],
+  sum: [{ width: 600, height: 200, pen: 9 }, { width: 440, height: 240, pen: 8 }],
 };
 const INVITATIONS = {
   digit: "Write one digit, as large as you like.",

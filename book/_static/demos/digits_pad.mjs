@@ -24,7 +24,7 @@ function trace(context, stroke, pen) {
   const [[x, y], ...rest] = stroke;
   if (!rest.length) {
     context.beginPath();
-    context.arc(x, y, 0.85 * pen, 0, 7); // a dot comes out heavier than a line
+    context.arc(x, y, 0.95 * pen, 0, 7); // a dot comes out heavier than a line
     context.fill();
     return;
   }
