@@ -19,6 +19,9 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from tools.notebooks import ROOT, notebooks
 
 CELL_TIMEOUT = 600  # seconds; a whole lesson takes less than 60
+# Characters a cell may print. Nobody reads more, and a megabyte keeps the site's builder busy
+# for a quarter of an hour.
+MOST_PRINTED = 20_000
 # Errors only: else every kernel warns that it listens on the loopback address.
 KERNEL_LOG = ["--IPKernelApp.log_level=40"]
 
@@ -48,7 +51,20 @@ def run_alone(path: Path) -> Run:
             client.execute()
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as problem:
             error = str(problem)
-    return Run(notebook, time.monotonic() - start, error)
+    return Run(notebook, time.monotonic() - start, error or _too_much(notebook))
+
+
+def _too_much(notebook: nbformat.NotebookNode) -> str | None:
+    """What is wrong if a cell prints more than anybody reads."""
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            text = output.get("text") or output.get("data", {}).get("text/plain", "")
+            if len(text) > MOST_PRINTED:
+                return (
+                    f"Cell {number} prints {len(text):,} characters, more than {MOST_PRINTED:,}. "
+                    "Print a part, or a summary."
+                )
+    return None
 
 
 def main() -> int:

@@ -67,6 +67,13 @@ def test_a_failing_cell_fails_the_build_and_names_the_lesson(house, capsys):
     assert executed(house) == ["b"], "the lesson that passed was kept"
 
 
+def test_a_cell_that_prints_without_end_fails_the_build(house, capsys):
+    lesson(house, "loud", "print('many words ' * 10_000)")
+    with pytest.raises(SystemExit):
+        executed(house)
+    assert "Cell 0 prints 110,001 characters, more than 20,000" in capsys.readouterr().err
+
+
 def test_each_lesson_runs_in_an_empty_folder(house):
     lesson(house, "a", "assert os.listdir() == []\nopen('left-over', 'w').close()")
     assert executed(house) == ["a"]
