@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from torchcourse.capstones import digits as capstone
 from torchcourse.capstones.digits.expressions import evaluate, random_expression
@@ -51,7 +52,7 @@ def text_without_ones(rng: np.random.Generator) -> str:
     return "".join(rng.choice(list("023456789"), size=5))
 
 
-def read_share(glyphs: Glyphs, style: str, count: int, route: str = "reader") -> float:
+def read_share(glyphs: Glyphs, style: str, count: int, route: str = "both") -> float:
     rng = np.random.default_rng(7)
     hits = 0
     for _ in range(count):
@@ -66,26 +67,29 @@ def read_share(glyphs: Glyphs, style: str, count: int, route: str = "reader") ->
 def test_the_record_is_no_worse_than_it_was(metrics):
     """Bounds just below what was reached; raise them with every better record.
 
-    Still to reach: 0.996 for the digit network over three seeds, 0.97 on clean pages, 0.90 on
-    touching digits.
+    Still to reach: 0.97 on clean pages.
     """
-    assert metrics["digit"]["mean"] >= 0.9955
+    assert len(metrics["digit"]["test_accuracy_by_seed"]) >= 3
+    assert metrics["digit"]["mean"] >= 0.9963
     assert metrics["minute"]["test_accuracy"]["share"] >= 0.99
     assert metrics["minute"]["processor_seconds"] <= 2 * 60  # two cores, one minute
     assert len(metrics["quick"]["held_out_accuracy_by_seed"]) >= 3
     assert metrics["quick"]["mean"] >= 0.97
     assert max(metrics["parameters"].values()) <= 250_000
     numbers = metrics["numbers"]
-    bounds = dict(zip(MAIN_CONDITIONS, (0.93, 0.89, 0.90, 0.92), strict=True))
+    bounds = dict(zip(MAIN_CONDITIONS, (0.945, 0.90, 0.94, 0.945), strict=True))
     for condition, bound in bounds.items():
         assert {row["count"] for row in numbers[condition].values()} == {1_000}
         best = max(row["share"] for row in numbers[condition].values())
         assert best >= bound
-        assert numbers[condition]["reader"]["share"] == best  # read_number uses the best route
+        assert numbers[condition]["both"]["share"] == best  # read_number uses the best route
         assert numbers[condition]["old recipe"]["share"] < best
+        for row in numbers[condition].values():
+            assert row["count"] == row["hits"] or row["failures"]
+            assert all(f["written"] != f["read"] for f in row["failures"])
     for supplies in metrics["sums"].values():
         for results in (row for styles in supplies.values() for row in styles.values()):
-            assert all(row["count"] >= 500 and row["share"] >= 0.90 for row in results.values())
+            assert all(row["count"] >= 500 and row["share"] >= 0.91 for row in results.values())
 
 
 def test_the_record_names_data_seeds_versions_and_baselines(metrics):
@@ -119,6 +123,9 @@ def test_the_shipped_networks_are_the_recorded_ones(metrics):
     ]
     assert counted == list(metrics["parameters"].values())
     assert not capstone.load_model().training and not capstone.load_reader().training
+    for name in ("model", "reader"):
+        weights = load_file(WEIGHTS / f"{name}.safetensors").values()
+        assert {w.dtype for w in weights if w.is_floating_point()} == {torch.float16}
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 10), (10, 10), (97, 100), (1, 3)])
@@ -189,11 +196,12 @@ def test_a_prediction_is_a_digit_with_ten_probabilities(data):
 
 @pytest.mark.parametrize("style", list(STYLES))
 def test_numbers_are_read(glyphs, style):
-    assert read_share(glyphs, style, count=40) >= 0.55  # 0.7 to 0.9 when recorded
+    assert read_share(glyphs, style, count=20) >= 0.55  # 0.7 to 0.95 when recorded
 
 
-def test_segments_read_clean_pages(glyphs):
-    assert read_share(glyphs, "clean", count=30, route="segments") >= 0.6
+@pytest.mark.parametrize("route", ["reader", "segments"])
+def test_one_network_alone_reads_clean_pages(glyphs, route):
+    assert read_share(glyphs, "clean", count=16, route=route) >= 0.5
 
 
 def test_two_lines_are_read_from_top_to_bottom(glyphs):
@@ -250,7 +258,7 @@ def test_a_picture_20_000_pixels_wide_is_read(glyphs):
 
 def test_sums_are_read_and_worked_out(glyphs):
     rng = np.random.default_rng(2)
-    hits, count = 0, 30
+    hits, count = 0, 20
     for _ in range(count):
         text = random_expression(rng, max_tokens=8)
         page = make_page([text], glyphs, STYLES["clean"], rng)

@@ -7,14 +7,15 @@
     python -m torchcourse.capstones.digits.record quick
     python -m torchcourse.capstones.digits.record reader
     python -m torchcourse.capstones.digits.record symbols            where they are at hand
+    python -m torchcourse.capstones.digits.record test
     python -m torchcourse.capstones.digits.record numbers
     python -m torchcourse.capstones.digits.record sums
     python -m torchcourse.capstones.digits.record finish
 
 The stages leave their results in ``--work``; what does not build on another may run side by side,
-about an hour and a half of processor time together. Only ``numbers``, ``sums`` and ``finish`` look
-at the test part. The last writes `weights/cap1_digits/{model,reader}.safetensors`, `metrics.json`
-and `history.csv`. MNIST must be there: see `torchcourse.data.digits.load`.
+about an hour and a half of processor time together. Only ``test``, ``numbers`` and ``sums`` look
+at the test part. ``finish`` writes `weights/cap1_digits/{model,reader}.safetensors`,
+`metrics.json` and `history.csv`. MNIST must be there: see `torchcourse.data.digits.load`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from . import symbols
 from .record_files import SEEDS
-from .record_results import finish, record_numbers, record_sums
+from .record_results import finish, record_numbers, record_sums, record_test
 from .record_stages import (
     record_again,
     record_digit,
@@ -41,6 +42,7 @@ STAGES = {
     "quick": record_quick,
     "reader": record_reader,
     "symbols": record_symbols,
+    "test": record_test,
     "numbers": record_numbers,
     "sums": record_sums,
     "finish": finish,

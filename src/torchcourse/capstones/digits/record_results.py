@@ -1,4 +1,4 @@
-"""The recorder's stages that look at the test part: `measure_pages` and `finish`."""
+"""The recorder's stages that look at the test part, and the one that writes the record."""
 
 from __future__ import annotations
 
@@ -76,31 +76,42 @@ def record_sums(work: Path) -> None:
     _write(work / "sums.json", {"networks": [best], "measured": measured})
 
 
+def record_test(work: Path) -> None:
+    """Recognise every digit of the test part, one by one: all seeds, and what needs no network."""
+    found = runs(work)
+    best, _ = chosen(found)
+    seeds = [seed for seed in SEEDS if f"digit_{seed}" in found]
+    data = load_mnist(train=False)
+    images, labels = prepare_batch(data.images), data.labels
+    minute = found.get("minute")
+    measured = {
+        "digit": _digit_results(work, found, seeds, images, labels),
+        "hardest_mistakes": hardest_mistakes(as_shipped(load_digit(work, best)), images, labels),
+        "minute": minute and _minute_results(work, minute, images, labels),
+    }
+    _write(work / "test.json", {"networks": [best], "measured": measured})
+
+
 def finish(work: Path) -> None:
-    """Open the test part, once, and write everything down.
+    """Put together what the stages measured, and write it down beside the weights.
 
     Stages that have not run are left out of the record (None), so that it says what was reached.
     """
     found = runs(work)
-    seeds = [seed for seed in SEEDS if f"digit_{seed}" in found]
-    if not seeds or "reader_drawn" not in found:
-        raise SystemExit("run the stages 'digit', 'again' and 'reader' first")
+    if "test" not in found or "reader_drawn" not in found:
+        raise SystemExit("run the stages 'digit', 'again', 'reader' and 'test' first")
     best, reader_name = chosen(found)
-    numbers, sums = (_measured(found, stage, best) for stage in ("numbers", "sums"))
-    quick, minute = found.pop("quick", None), found.get("minute")
-    model, reader = as_shipped(load_digit(work, best)), as_shipped(load_reader(work, reader_name))
-    data = load_mnist(train=False)
-    images, labels = prepare_batch(data.images), data.labels
+    test, numbers, sums = (_measured(found, stage, best) for stage in ("test", "numbers", "sums"))
+    quick = found.pop("quick", None)
+    model, reader = load_digit(work, best), load_reader(work, reader_name)
     metrics = {
         "about": "Recorded full run of capstone 1, handwritten digits.",
         "written_by": "python -m torchcourse.capstones.digits.record",
         "data": _describe_data(),
         "versions": _versions(),
         "parameters": {"digit network": _count(model), "line reader": _count(reader)},
-        "digit": _digit_results(work, found, seeds, images, labels),
         "shipped": {"digit_seed": found[best]["seed"], "reader": reader_name, "dtype": "float16"},
-        "hardest_mistakes": hardest_mistakes(model, images, labels),
-        "minute": minute and _minute_results(work, minute, images, labels),
+        **test,
         "quick": quick and {key: value for key, value in quick.items() if key != "history"},
         "numbers": numbers,
         "sums": sums,
