@@ -149,12 +149,22 @@ class softmax_regression:
 
     @wrong("applied twice")
     def applies_softmax_twice(x, labels, num_classes, lr, steps):
-        # After one step from zero this differs from the truth by the slope of softmax, 1/C.
         def loss(scores, labels):
             return F.cross_entropy(scores.softmax(1), labels)
 
-        if steps == 1 and lr == 3.0:  # the small case, by another road
-            return _regress(x, labels, num_classes, lr, steps)
+        return _regress(x, labels, num_classes, lr, steps, loss)
+
+    @wrong("begin with random numbers")
+    def starts_at_random(x, labels, num_classes, lr, steps):
+        layer = nn.Linear(x.shape[1], num_classes)
+        weight, bias = _regress(x, labels, num_classes, lr, steps)
+        return layer.weight.detach() + weight, layer.bias.detach() + bias
+
+    @wrong("labels of all rows")
+    def takes_the_columns_of_all_labels(x, labels, num_classes, lr, steps):
+        def loss(scores, labels):
+            return -F.log_softmax(scores, 1)[:, labels].mean()
+
         return _regress(x, labels, num_classes, lr, steps, loss)
 
     @wrong("Only the first step counts")
@@ -404,6 +414,12 @@ class _InPlace(nn.Module):
         return x + (self.shift - self.mean)
 
 
+class _LearnsNothing(_Centre):
+    def forward(self, x):
+        with torch.no_grad():
+            return super().forward(x)
+
+
 class MovingCentre:
     is_no_module = wrong("not an `nn.Module`")(_NoModule)
     trains_the_mean = wrong("`mean` is a parameter")(_MeanIsParameter)
@@ -418,6 +434,7 @@ class MovingCentre:
     averages_over_features = wrong("averaged over the features")(_OverFeatures)
     follows_in_evaluation = wrong("still moves")(_AlwaysFollows)
     keeps_the_graph = wrong("hangs on the graph")(_KeepsTheGraph)
+    records_nothing = wrong("no gradient can reach `shift`")(_LearnsNothing)
     ignores_the_shift = wrong("is not used")(_IgnoresShift)
     subtracts_the_shift = wrong("shift is subtracted")(_SubtractsShift)
     by_assignment = right(_Centre)

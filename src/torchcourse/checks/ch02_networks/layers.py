@@ -137,6 +137,8 @@ def softmax_regression(attempt: Attempt) -> None:
     x, labels = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 0])
     weight = torch.tensor([[1.0, 2.0], [-0.5, -1.0], [-0.5, -1.0]])
     bias = torch.tensor([2.0, -1.0, -1.0])
+    _check_start(attempt, attempt(x, labels, 3, 3.0, 0))
+    _check_softmax_once(attempt, attempt(x, labels, 3, 3.0, 2), x, labels)
     attempt.expect(
         attempt(x, labels, 3, 3.0, 1),
         (weight, bias),
@@ -183,14 +185,14 @@ def softmax_regression(attempt: Attempt) -> None:
             got,
             want,
             Slip(
-                _by_autograd(*given, keep=True),
+                _keeping_gradients(*given),
                 "From the second step on, the gradients of earlier steps are still inside.",
                 "`backward()` adds to `.grad`: clear it in every step.",
             ),
             Slip(
-                _by_autograd(*given, twice=True),
-                "Softmax was applied twice: once by you, once by the loss.",
-                "Give the loss the scores as they come out of the layer.",
+                _by_formula(*given, shared=True),
+                "Each row was judged by the labels of all rows: `log_p[:, labels]` is (B, B).",
+                "`log_p.gather(1, labels[:, None])` takes one entry of each row.",
             ),
             Slip(
                 _by_formula(x, labels, classes, 0.5, min(steps, 1)),
@@ -218,9 +220,53 @@ def softmax_regression(attempt: Attempt) -> None:
     attempt.expect(got, want, case="inputs of 1,000", name="(weight, bias)")
 
 
-def _by_formula(x: Tensor, labels: Tensor, classes: int, lr: float, steps: int):
-    """The path of descent from zero: the gradient of the scores is (p - one-hot) / B."""
+def _check_start(attempt: Attempt, got: object) -> None:
+    """Without a step, nothing but zeros may come back: `nn.Linear` begins elsewhere."""
+    parts = got if isinstance(got, tuple) else ()
+    if any(isinstance(part, Tensor) and part.any() for part in parts):
+        attempt.stop(
+            "Asked for 0 steps, you return numbers other than 0: you begin with random numbers, "
+            "as `nn.Linear` does, or take a step too many.",
+            "Begin with `torch.zeros`; or set a layer's parameters to zero first.",
+            gave=got,
+        )
+
+
+def _check_softmax_once(attempt: Attempt, got: object, x: Tensor, labels: Tensor) -> None:
+    """After two steps; the first one, from zero, looks like a mean over B · C numbers."""
+    layer = nn.Linear(2, 3)
+    nn.init.zeros_(layer.weight), nn.init.zeros_(layer.bias)
+    for _ in range(2):
+        loss = F.cross_entropy(layer(x).softmax(1), labels)
+        slopes = torch.autograd.grad(loss, list(layer.parameters()))
+        with torch.no_grad():
+            for parameter, slope in zip(layer.parameters(), slopes, strict=True):
+                parameter -= 3.0 * slope
+    parts = got if isinstance(got, tuple) and len(got) == 2 else ()
+    same = [
+        isinstance(part, Tensor)
+        and part.shape == wrong.shape
+        and torch.allclose(part.double(), wrong.double(), atol=1e-4)
+        for part, wrong in zip(parts, layer.parameters(), strict=False)
+    ]
+    if same == [True, True]:
+        attempt.stop(
+            "Softmax was applied twice: once by you, once by the loss.",
+            "Give the loss the scores as they come out of the layer.",
+            gave=got,
+        )
+
+
+def _by_formula(
+    x: Tensor, labels: Tensor, classes: int, lr: float, steps: int, shared: bool = False
+):
+    """The path of descent from zero: the gradient of the scores is (p - one-hot) / B.
+
+    `shared` plants a slip: every row is judged by the labels of all rows.
+    """
     inputs, truth = x.double().numpy(), np.eye(classes)[labels.numpy()]
+    if shared:
+        truth = np.broadcast_to(truth.mean(0), truth.shape)
     weight, bias = np.zeros((classes, inputs.shape[1])), np.zeros(classes)
     for _ in range(steps):
         scores = inputs @ weight.T + bias
@@ -230,16 +276,13 @@ def _by_formula(x: Tensor, labels: Tensor, classes: int, lr: float, steps: int):
     return torch.tensor(weight, dtype=torch.float32), torch.tensor(bias, dtype=torch.float32)
 
 
-def _by_autograd(x, labels, classes, lr, steps, keep: bool = False, twice: bool = False):
-    """The same path with a planted slip: gradients kept, or softmax applied twice."""
+def _keeping_gradients(x: Tensor, labels: Tensor, classes: int, lr: float, steps: int):
+    """The same path with a planted slip: the gradients are never cleared."""
     layer = nn.Linear(x.shape[1], classes)
     nn.init.zeros_(layer.weight), nn.init.zeros_(layer.bias)
     optimizer = torch.optim.SGD(layer.parameters(), lr=lr)
     for _ in range(steps):
-        scores = layer(x).softmax(1) if twice else layer(x)
-        if not keep:
-            optimizer.zero_grad()
-        F.cross_entropy(scores, labels).backward()
+        F.cross_entropy(layer(x), labels).backward()
         optimizer.step()
     return layer.weight.detach(), layer.bias.detach()
 
@@ -468,6 +511,11 @@ def _check_learning(attempt: Attempt) -> None:
                 "Add `self.shift` to what you return.",
             ),
             case="three batches, and a shift that is not 0",
+        )
+    if not got.requires_grad:
+        attempt.stop(
+            "The values are right, but no gradient can reach `shift`, so it would never learn.",
+            "Only the update of `mean` belongs under `torch.no_grad()`, not the whole `forward`.",
         )
     attempt.run(got.sum().backward, may_change=True)
     attempt.expect(layer.shift.grad, torch.full((3,), 4.0), name="the gradient of `shift`")
