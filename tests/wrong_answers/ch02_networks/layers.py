@@ -414,6 +414,11 @@ class _InPlace(nn.Module):
         return x + (self.shift - self.mean)
 
 
+class _OverEverything(_Centre):
+    def target(self, x):
+        return x.detach().mean()
+
+
 class _LearnsNothing(_Centre):
     def forward(self, x):
         with torch.no_grad():
@@ -432,6 +437,7 @@ class MovingCentre:
     reverses_momentum = wrong("share of the *new*")(_Reversed)
     updates_too_late = wrong("it moves first")(_UpdatesTooLate)
     averages_over_features = wrong("averaged over the features")(_OverFeatures)
+    averages_over_everything = wrong("into a single number")(_OverEverything)
     follows_in_evaluation = wrong("still moves")(_AlwaysFollows)
     keeps_the_graph = wrong("hangs on the graph")(_KeepsTheGraph)
     records_nothing = wrong("no gradient can reach `shift`")(_LearnsNothing)

@@ -419,6 +419,11 @@ def MovingCentre(attempt: Attempt) -> None:
             "You averaged over the features; the mean is over the batch.",
             "`x.mean(dim=0)` has shape (D,).",
         ),
+        Slip(
+            x - x.mean() / 4,
+            "You averaged over the whole batch into a single number; each feature has its own.",
+            "`x.mean(dim=0)` has shape (D,); `x.mean()` mixes all features.",
+        ),
         case="a first batch in training mode, momentum 0.25",
     )
     _check_registered(attempt, layer)
