@@ -1,32 +1,16 @@
 // Gradient descent in the page: PyTorch's step, exported to ONNX, on a surface you choose.
-import { loadModel, loadRuntime } from "./runtime.mjs";
+import { loadModel, loadRuntime, startDemo } from "./runtime.mjs";
 
 const SPAN = { x: 3, y: 2 }; // the picture shows x in [-3, 3], y in [-2, 2]
 const GRID = { columns: 120, rows: 80 };
 const RUN_STEPS = 40;
 const FAR = 1e3; // beyond this we call it diverged
 
-const root = document.querySelector("[data-demo=descent]");
-if (root) prepare(root);
-
-function prepare(root) {
-  const start = root.querySelector("[data-start]");
-  start.addEventListener("click", async () => {
-    start.disabled = true;
-    say(root, "Loading …");
-    try {
-      const demo = new Descent(root, await loadRuntime());
-      await demo.choose(root.querySelector("[name=surface]").value);
-      start.hidden = true;
-      root.querySelector("[data-stage]").hidden = false;
-      root.dataset.ready = "true";
-      root.querySelector("canvas").focus();
-    } catch (error) {
-      say(root, error.message);
-      start.disabled = false;
-    }
-  });
-}
+startDemo("descent", async (root) => {
+  const demo = new Descent(root, await loadRuntime());
+  await demo.choose(root.querySelector("[name=surface]").value);
+  return demo.canvas;
+});
 
 function say(root, text) {
   root.querySelector("[data-words]").textContent = text;

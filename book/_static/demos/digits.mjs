@@ -1,4 +1,5 @@
 // Handwriting in the page: draw a digit, a number or a sum, or load a picture, and see it read.
+import { startDemo } from "./runtime.mjs";
 import { loadReader } from "./digits_reader.mjs";
 import { Pad } from "./digits_pad.mjs";
 import { decode } from "./digits_picture.mjs";
@@ -17,29 +18,11 @@ const INVITATIONS = {
   sum: "Write a sum with + − × ÷ and parentheses.",
 };
 
-const root = document.querySelector("[data-demo=digits]");
-if (root) prepare(root);
-
-function prepare(root) {
-  const start = root.querySelector("[data-start]");
-  const words = root.querySelector("[data-words]");
-  start.addEventListener("click", async () => {
-    start.disabled = true;
-    words.textContent = "Loading …";
-    try {
-      const demo = new Demo(root, await loadReader());
-      start.hidden = true;
-      for (const part of root.querySelectorAll("[data-stage]")) part.hidden = false;
-      demo.choose();
-      root.dataset.ready = "true";
-      demo.pad.canvas.focus({ preventScroll: true });
-      if (root.getBoundingClientRect().bottom > innerHeight) root.scrollIntoView();
-    } catch (error) {
-      words.textContent = error.message;
-      start.disabled = false;
-    }
-  });
-}
+startDemo("digits", async (root) => {
+  const demo = new Demo(root, await loadReader());
+  demo.choose();
+  return demo.pad.canvas;
+});
 
 class Demo {
   constructor(root, reader) {

@@ -26,3 +26,32 @@ export async function loadModel(name) {
   if (!response.ok) throw new Error(`The model ${name} is missing on this site (HTTP ${response.status}).`);
   return ort.InferenceSession.create(await response.arrayBuffer());
 }
+
+/**
+ * The start of every demo: a button that loads it, then shows its stage and puts the keyboard on
+ * it. What goes wrong is said in words, and the button may be pressed again.
+ *
+ * begin(root) makes the demo ready and returns the element that gets the focus.
+ */
+export function startDemo(name, begin) {
+  const root = document.querySelector(`[data-demo=${name}]`);
+  if (!root) return; // imported by a test, or by another page
+  const start = root.querySelector("[data-start]");
+  const words = root.querySelector("[data-words]");
+  start.addEventListener("click", async () => {
+    start.disabled = true;
+    words.textContent = "Loading …";
+    try {
+      const focused = await begin(root);
+      start.hidden = true;
+      for (const part of root.querySelectorAll("[data-stage]")) part.hidden = false;
+      root.dataset.ready = "true";
+      focused.focus({ preventScroll: true });
+      // All of it together, rather than as little as focusing would scroll.
+      if (root.getBoundingClientRect().bottom > innerHeight) root.scrollIntoView();
+    } catch (error) {
+      words.textContent = error.message;
+      start.disabled = false;
+    }
+  });
+}

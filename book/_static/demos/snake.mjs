@@ -1,4 +1,5 @@
 // Snake in the page: watch an agent trained with PyTorch, take over, try to beat it.
+import { startDemo } from "./runtime.mjs";
 import { DIRECTIONS, Event, turn } from "./snake_engine.mjs";
 import { fit, paintBoard } from "./snake_board.mjs";
 import { ending, listRivals, loadRival } from "./snake_rival.mjs";
@@ -11,31 +12,12 @@ const QUIET = 4000; // ms between two announcements while the agent plays: it ea
 const SWIPE = 24; // CSS pixels
 const KEYS = { ArrowUp: 0, ArrowRight: 1, ArrowDown: 2, ArrowLeft: 3 };
 
-const root = document.querySelector("[data-demo=snake]");
-if (root) prepare(root);
-
-function prepare(root) {
-  const start = root.querySelector("[data-start]");
-  const words = root.querySelector("[data-words]");
-  start.addEventListener("click", async () => {
-    start.disabled = true;
-    words.textContent = "Loading …";
-    try {
-      const demo = new Demo(root, await listRivals());
-      await demo.choose();
-      demo.listen();
-      start.hidden = true;
-      root.querySelector("[data-stage]").hidden = false;
-      root.dataset.ready = "true";
-      demo.canvas.focus({ preventScroll: true });
-      // Board and buttons together, rather than as little as focusing would scroll.
-      if (root.getBoundingClientRect().bottom > innerHeight) root.scrollIntoView();
-    } catch (error) {
-      words.textContent = error.message;
-      start.disabled = false;
-    }
-  });
-}
+startDemo("snake", async (root) => {
+  const demo = new Demo(root, await listRivals());
+  await demo.choose();
+  demo.listen();
+  return demo.canvas;
+});
 
 const frame = () => new Promise(requestAnimationFrame);
 
