@@ -138,10 +138,9 @@ def recorded_games(names: list[str]) -> Iterator[list[dict]]:
         yield played(board, 60, 30 + seed, turning(FoodChaser()))
     yield played((4, 6), 40, 40, turning(CycleFollower(4, 6)))
     for seed, name in enumerate(names):
-        boards = [(10, 10)] if name == "board" else [(10, 10), (7, 12), (20, 15)]
-        for board in boards:
-            games = 5 if board == (20, 15) else 25  # they are long
-            yield played(board, games, 50 + seed, turning(make_player(name, board)))
+        # Few and small: agents play long games, hundreds of turns and more.
+        for board in [(10, 10)] if name == "board" else [(8, 8), (5, 9)]:
+            yield played(board, 10, 50 + seed, turning(make_player(name, board)))
 
 
 def rivals() -> list[dict]:
