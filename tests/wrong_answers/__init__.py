@@ -1,4 +1,4 @@
-"""The bank of answers: one module per chapter, one class per exercise, one function per answer.
+"""The bank of answers: modules where the checkers have theirs, a class per exercise.
 
     class masked_mean:
         @wrong("padding included")       # part of the hint this misconception must get

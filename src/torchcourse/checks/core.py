@@ -231,7 +231,9 @@ class Exercise:
 
     def __init__(self, check: Callable[[Attempt], None], learnt: str, takes: type | None) -> None:
         self.check, self.learnt, self.takes = check, learnt, takes
-        self.name, self.chapter = check.__name__, _chapter(check.__module__)
+        self.name = check.__name__
+        self.module = check.__module__.removeprefix("torchcourse.checks.")  # ch01_tensors.tensors
+        self.chapter = self.module.split(".")[0]
         self.__doc__ = check.__doc__
 
     def __call__(self, answer: object) -> None:
@@ -291,11 +293,6 @@ def exercise(
             plain value, which the checker finds in `attempt.answer`.
     """
     return lambda check: Exercise(check, learnt, takes)
-
-
-def _chapter(module: str) -> str:
-    """torchcourse.checks.ch01_tensors.gradients → ch01_tensors"""
-    return module.removeprefix("torchcourse.checks.").split(".")[0]
 
 
 def chapters() -> list[str]:

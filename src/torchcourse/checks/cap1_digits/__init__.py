@@ -16,18 +16,3 @@ from torchcourse.checks.cap1_digits.pages_and_sums import (
     reading_order,
     to_postfix,
 )
-
-__all__ = [
-    "accuracy",
-    "best_chain",
-    "bright_ink",
-    "centre_of_mass",
-    "collapse",
-    "confusion_matrix",
-    "ctc_probability",
-    "cut_column",
-    "evaluate_postfix",
-    "output_size",
-    "reading_order",
-    "to_postfix",
-]

@@ -23,23 +23,3 @@ from torchcourse.checks.ch01_tensors.tensors import (
     pairwise_distances,
     to_tiles,
 )
-
-__all__ = [
-    "descend",
-    "even_contrast",
-    "fit_by_descent",
-    "fit_linear",
-    "fragile_system",
-    "full_gradient",
-    "largest_lr",
-    "low_rank",
-    "masked_mean",
-    "one_hot",
-    "pairwise_distances",
-    "power_iteration",
-    "predict_linear",
-    "quadratic_forms",
-    "slopes",
-    "tanh",
-    "to_tiles",
-]

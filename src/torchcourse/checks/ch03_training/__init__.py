@@ -23,23 +23,3 @@ from torchcourse.checks.ch03_training.speed import (
     flip_batch,
     median_ms,
 )
-
-__all__ = [
-    "Adam",
-    "CachedDataset",
-    "Checkpoint",
-    "PictureSet",
-    "accumulate_step",
-    "accuracy",
-    "average_gradients",
-    "decay_groups",
-    "digit_loss",
-    "early_stop",
-    "flip_batch",
-    "make_loaders",
-    "median_ms",
-    "train_and_validate",
-    "train_on_batches",
-    "two_layer_gradients",
-    "weighted_cross_entropy",
-]
