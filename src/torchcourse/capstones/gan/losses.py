@@ -43,7 +43,8 @@ def gradient_penalty(
             f"{tuple(fake.shape)}."
         )
     shape = len(real), *[1] * (real.ndim - 1)  # one share a picture
-    share = torch.rand(shape, device=real.device, generator=generator)
+    where = real.device if generator is None else generator.device
+    share = torch.rand(shape, device=where, generator=generator).to(real.device)
     mixed = (share * real + (1 - share) * fake).detach().requires_grad_()  # (B, ...)
     scores = critic(mixed, labels)  # (B,)
     (gradient,) = torch.autograd.grad(scores.sum(), mixed, create_graph=True)  # (B, ...)

@@ -29,9 +29,10 @@ class ConditionalNorm(nn.Module):
         nn.init.zeros_(self.scale_and_shift.weight)  # starts as plain BatchNorm
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """x (B, C, H, W), labels (B,) → (B, C, H, W)."""
-        both = self.scale_and_shift(labels)[:, :, None, None]  # (B, 2C, 1, 1)
-        scale, shift = both.chunk(2, dim=1)  # (B, C, 1, 1) each
+        """x (B, C, H, W), labels (B,) or shares (B, num_classes) → (B, C, H, W)."""
+        table = self.scale_and_shift
+        both = table(labels) if labels.ndim == 1 else labels @ table.weight  # (B, 2C)
+        scale, shift = both[:, :, None, None].chunk(2, dim=1)  # (B, C, 1, 1) each
         return self.norm(x) * (1 + scale) + shift
 
 
@@ -60,7 +61,16 @@ class Generator(nn.Module):
         nn.init.constant_(self.to_picture.bias, -2.0)  # begins dark: most pixels are paper
 
     def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
-        """noise (B, latent), labels (B,) int64 → pictures (B, 1, 28, 28) in [0, 1]."""
+        """Noise to pictures.
+
+        Args:
+            noise: (B, latent), standard normal.
+            labels: (B,) int64; or (B, num_classes) floating point, the share of each class, for
+                pictures between classes. A share of 1 for one class is that label.
+
+        Returns:
+            pictures (B, 1, 28, 28) in [0, 1], 1 is ink.
+        """
         x = self.start(noise).unflatten(1, (4 * self.width, 7, 7))  # (B, 4W, 7, 7)
         x = F.relu(self.norms[0](x, labels))
         for convolution, norm in zip(self.convolutions, self.norms[1:], strict=True):

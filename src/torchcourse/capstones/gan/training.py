@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
+from torchcourse.capstones.digits.training import mixed_precision
 from torchcourse.capstones.gan.losses import critic_loss, generator_loss, gradient_penalty
 from torchcourse.capstones.gan.model import Critic, Generator
 from torchcourse.train.checkpoint import random_states, read, set_random_states, write_whole
@@ -33,6 +35,8 @@ class Config:
         width: channels, of both networks.
         averaging: of the generator whose pictures are used: the share of the old weights kept at
             each step (an exponential moving average).
+        mixed: convolutions in bfloat16 where the processor has instructions for it: almost twice as
+            fast, but no longer the same on every machine.
         report_every: generator steps between two rows of the history.
         seed: of weights, noise and batches.
     """
@@ -46,11 +50,23 @@ class Config:
     spectral: bool = True
     width: int = 24
     averaging: float = 0.999
+    mixed: bool = False
     report_every: int = 100
     seed: int = 0
 
 
-QUICK = Config(steps=700, width=12, batch=48, averaging=0.99)
+# A minute on a laptop: a small network and high rates. Without spectral norm, because it holds the
+# critic back: see the table of the ablation.
+QUICK = Config(
+    steps=1000,
+    width=12,
+    batch=48,
+    lr_generator=3e-3,
+    lr_critic=3e-3,
+    penalty=3.0,
+    spectral=False,
+    averaging=0.98,
+)
 
 
 class Trainer:
@@ -60,19 +76,29 @@ class Trainer:
         pictures: (N, 1, 28, 28) in [0, 1] floating point, or uint8.
         labels: (N,) int64, from 0.
         config: the settings.
+        device: where to train. The random numbers are drawn on the CPU, whatever it is.
 
     Raises:
         ValueError: pictures or labels of another shape or range, or fewer than a batch.
     """
 
-    def __init__(self, pictures: Tensor, labels: Tensor, config: Config) -> None:
+    def __init__(
+        self,
+        pictures: Tensor,
+        labels: Tensor,
+        config: Config,
+        device: torch.device | str = "cpu",
+    ) -> None:
         _check(pictures, labels, config)
         self.pictures, self.labels, self.config = pictures, labels, config
+        self.device = torch.device(device)
         torch.manual_seed(config.seed)  # for the first weights
         self.random = torch.Generator().manual_seed(config.seed)  # for everything after them
         classes = int(labels.max()) + 1
-        self.generator = Generator(classes, config.width)
-        self.critic = Critic(classes, config.width, config.spectral)
+        # Channels last: the order in which processors convolve fastest.
+        place = {"device": self.device, "memory_format": torch.channels_last}
+        self.generator = Generator(classes, config.width).to(**place)
+        self.critic = Critic(classes, config.width, config.spectral).to(**place)
         average = get_ema_multi_avg_fn(config.averaging)
         self.average = AveragedModel(self.generator, multi_avg_fn=average, use_buffers=True)
         betas = (0.0, 0.9)  # no momentum: the other player changes the slope all the time
@@ -141,29 +167,41 @@ class Trainer:
 
     def _critic_step(self) -> Tensor:
         rows = self._draw_rows()
-        real, labels = self._as_float(self.pictures[rows]), self.labels[rows]
+        real = self._as_float(self.pictures[rows]).to(self.device)
+        labels = self.labels[rows].to(self.device)
         with torch.no_grad():
-            fake = self.generator(self._noise(), labels)
-        distance = -critic_loss(self.critic(real, labels), self.critic(fake, labels))
-        penalty = torch.zeros(())
+            fake = self._generate(labels)
+        distance = -critic_loss(self._score(real, labels), self._score(fake, labels))
+        penalty = torch.zeros((), device=self.device)
         if self.config.penalty:
-            penalty = gradient_penalty(self.critic, real, fake, labels, self.random)
+            penalty = gradient_penalty(self._score, real, fake, labels, self.random)
         self.for_critic.zero_grad()
         (-distance + self.config.penalty * penalty).backward()
         self.for_critic.step()
-        return torch.stack([distance.detach(), penalty.detach()])
+        return torch.stack([distance.detach(), penalty.detach()]).cpu()
 
     def _generator_step(self) -> None:
-        labels = self.labels[self._draw_rows()]
+        labels = self.labels[self._draw_rows()].to(self.device)
         self.critic.requires_grad_(False)  # its own gradients are not needed here
-        loss = generator_loss(self.critic(self.generator(self._noise(), labels), labels))
+        loss = generator_loss(self._score(self._generate(labels), labels))
         self.for_generator.zero_grad()
         loss.backward()
         self.for_generator.step()
         self.critic.requires_grad_(True)
 
-    def _noise(self) -> Tensor:
-        return torch.randn(self.config.batch, self.generator.latent, generator=self.random)
+    def _generate(self, labels: Tensor) -> Tensor:
+        """A batch of pictures from fresh noise: (B,) → (B, 1, 28, 28)."""
+        noise = torch.randn(len(labels), self.generator.latent, generator=self.random)
+        with self._precision():
+            return self.generator(noise.to(self.device), labels).float()
+
+    def _score(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        """The critic's scores, with all their digits: (B, 1, 28, 28), (B,) → (B,)."""
+        with self._precision():
+            return self.critic(pictures, labels).float()
+
+    def _precision(self) -> AbstractContextManager:
+        return mixed_precision(self.device) if self.config.mixed else nullcontext()
 
     def _draw_rows(self) -> Tensor:
         return torch.randint(len(self.labels), (self.config.batch,), generator=self.random)
