@@ -51,7 +51,7 @@ def record_numbers(work: Path) -> None:
         condition: measure_numbers(model, reader, glyphs, condition, count, PAGE_SEED)
         for condition, count in counts.items()
     }
-    _write(work / "numbers.json", {"networks": [best, reader_name], "measured": measured})
+    write_json(work / "numbers.json", {"networks": [best, reader_name], "measured": measured})
 
 
 def record_sums(work: Path) -> None:
@@ -73,7 +73,7 @@ def record_sums(work: Path) -> None:
                 )
                 for supply, images in supplies.items()
             }
-    _write(work / "sums.json", {"networks": [best], "measured": measured})
+    write_json(work / "sums.json", {"networks": [best], "measured": measured})
 
 
 def record_test(work: Path) -> None:
@@ -89,7 +89,7 @@ def record_test(work: Path) -> None:
         "hardest_mistakes": hardest_mistakes(as_shipped(load_digit(work, best)), images, labels),
         "minute": minute and _minute_results(work, minute, images, labels),
     }
-    _write(work / "test.json", {"networks": [best], "measured": measured})
+    write_json(work / "test.json", {"networks": [best], "measured": measured})
 
 
 def finish(work: Path) -> None:
@@ -108,7 +108,7 @@ def finish(work: Path) -> None:
         "about": "Recorded full run of capstone 1, handwritten digits.",
         "written_by": "python -m torchcourse.capstones.digits.record",
         "data": _describe_data(),
-        "versions": _versions(),
+        "versions": versions(),
         "parameters": {"digit network": _count(model), "line reader": _count(reader)},
         "shipped": {"digit_seed": found[best]["seed"], "reader": reader_name, "dtype": "float16"},
         **test,
@@ -123,8 +123,8 @@ def finish(work: Path) -> None:
     WEIGHTS.mkdir(parents=True, exist_ok=True)
     save_file(half_weights(model), WEIGHTS / "model.safetensors")
     save_file(half_weights(reader), WEIGHTS / "reader.safetensors")
-    _write(WEIGHTS / "metrics.json", metrics)
-    _write_history(found, WEIGHTS / "history.csv")
+    write_json(WEIGHTS / "metrics.json", metrics)
+    write_history(found, WEIGHTS / "history.csv")
 
 
 def hardest_mistakes(model: DigitNet, images: Tensor, labels: Tensor) -> list[dict]:
@@ -207,7 +207,7 @@ def _describe_data() -> dict:
     return described
 
 
-def _versions() -> dict:
+def versions() -> dict:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -223,11 +223,11 @@ def _count(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def _write(path: Path, content: dict) -> None:
+def write_json(path: Path, content: dict) -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _write_history(found: dict, path: Path) -> None:
+def write_history(found: dict, path: Path) -> None:
     """One row per run and epoch."""
     rows = [{"run": name} | row for name, run in found.items() for row in run["history"]]
     columns = list(dict.fromkeys(key for row in rows for key in row))
