@@ -87,12 +87,11 @@ def build(die_at: int | None = None, workers: int = 0) -> dict:
 real_save = torch.save
 
 
-def half_written(content: object, file: object) -> None:
+def half_written(content: object, path: Path) -> None:
     """A `torch.save` that is killed when half of the bytes are out."""
     buffer = io.BytesIO()
     real_save(content, buffer)
-    file.write(buffer.getvalue()[: buffer.tell() // 2])
-    file.flush()
+    path.write_bytes(buffer.getvalue()[: buffer.tell() // 2])
     die()
 
 

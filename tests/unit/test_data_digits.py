@@ -6,7 +6,6 @@ import dataclasses
 import gzip
 import hashlib
 import os
-import socket
 import struct
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from hostile_server import HostileServer
 from torchcourse.data import CorruptFileError, digits, fileset
 from torchcourse.data.fileset import RemoteFile
 
+pytestmark = pytest.mark.usefixtures("only_this_machine")
 REAL = Path(os.environ.get("TORCHCOURSE_DATA") or "nowhere").absolute()
 
 
@@ -34,23 +34,6 @@ def small_mnist() -> dict[str, bytes]:
         contents[f"{part}-images-idx3-ubyte"] = idx(images[rows, 0])
         contents[f"{part}-labels-idx1-ubyte"] = idx(labels[rows])
     return contents
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch):
-    """Names are not looked up: only 127.0.0.1 can be reached. A quick preset in an empty cache."""
-    look_up = socket.getaddrinfo
-
-    def local_only(host, *args, **kwargs):
-        if host != "127.0.0.1":
-            raise socket.gaierror(f"tried to look up {host}")
-        return look_up(host, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", local_only)
-    monkeypatch.setattr(fileset, "_failures", {})
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture

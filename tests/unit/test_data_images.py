@@ -7,7 +7,6 @@ import hashlib
 import io
 import os
 import pickle
-import socket
 import struct
 import tarfile
 import zipfile
@@ -21,7 +20,7 @@ from hostile_server import HostileServer
 from PIL import Image
 
 from torchcourse import runtime
-from torchcourse.data import CorruptFileError, DownloadError, class_folders, fileset, images
+from torchcourse.data import CorruptFileError, DownloadError, class_folders, images
 from torchcourse.data.cifar_batches import read_batch
 from torchcourse.data.fileset import RemoteFile
 
@@ -29,23 +28,11 @@ REAL = Path(os.environ.get("TORCHCOURSE_DATA") or "nowhere").absolute()
 
 
 @pytest.fixture(autouse=True)
-def data(tmp_path, monkeypatch):
+def data(tmp_path, monkeypatch, only_this_machine):
     """An empty data folder and cache, a quick preset, and no network but this machine."""
     monkeypatch.setenv("TORCHCOURSE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("TORCHCOURSE_PRESET", "quick")
     monkeypatch.setattr(runtime, "cache_dir", lambda: tmp_path / "cache")
-    monkeypatch.setattr(fileset, "_failures", {})
-    look_up = socket.getaddrinfo
-
-    def local_only(host, *args, **kwargs):
-        if host != "127.0.0.1":
-            raise socket.gaierror(f"tried to look up {host}")
-        return look_up(host, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", local_only)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
     return tmp_path / "data"
 
 

@@ -177,11 +177,10 @@ def test_another_split_is_not_overwritten(source, tmp_path):
 
 
 def test_a_full_disk_leaves_no_half_list(source, tmp_path, monkeypatch):
-    def full(handle, mode):
-        os.close(handle)
+    def full(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         split_folder(source, tmp_path / "lists")
     assert list((tmp_path / "lists").iterdir()) == []

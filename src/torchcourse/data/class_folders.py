@@ -13,7 +13,6 @@ import hashlib
 import io
 import os
 import sys
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from tqdm import tqdm
 
 from torchcourse import runtime
 from torchcourse.data.download import CorruptFileError
+from torchcourse.files import written_whole
 
 __all__ = ["ClassFolders"]
 
@@ -262,16 +262,9 @@ def _from_cache(path: Path) -> tuple[torch.Tensor, torch.Tensor] | None:
 
 def _to_cache(path: Path, images: torch.Tensor, labels: torch.Tensor) -> None:
     """Keep what was decoded: whole, or not at all. A full disk costs only the next start."""
-    part = None
+    metadata = {"sha256": _hash(images, labels)}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=".part")
-        os.close(handle)
-        metadata = {"sha256": _hash(images, labels)}
-        save_file({"images": images, "labels": labels}, part, metadata=metadata)
-        os.replace(part, path)  # atomic: nobody ever sees half a file
+        with written_whole(path) as temporary:
+            save_file({"images": images, "labels": labels}, temporary, metadata=metadata)
     except (OSError, SafetensorError) as error:
         print(f"The decoded pictures are not kept for next time: {error}")
-    finally:
-        if part is not None and os.path.exists(part):
-            os.unlink(part)

@@ -13,8 +13,6 @@ import csv
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,7 +22,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-__all__ = ["PARTS", "Excluded", "Listed", "Split", "SplitError", "read_list", "split_folder"]
+from torchcourse.files import written_whole
+
+__all__ = ["PARTS", "Finding", "Listed", "Split", "SplitError", "read_list", "split_folder"]
 
 PARTS = ("train", "validation", "test")
 # Of 64 bits. Among 2,199 photographs of cats and dogs the closest two strangers differ in 10; a
@@ -45,8 +45,8 @@ class Listed:
 
 
 @dataclass(frozen=True, order=True)
-class Excluded:
-    """A file that is not used, and why."""
+class Finding:
+    """A file that is not used, or is odd, and why."""
 
     path: str
     reason: str
@@ -64,8 +64,8 @@ class Split:
     """
 
     parts: dict[str, list[Listed]]
-    excluded: list[Excluded]
-    noted: list[Excluded]
+    excluded: list[Finding]
+    noted: list[Finding]
     classes: list[str]
 
     def __str__(self) -> str:
@@ -127,7 +127,7 @@ def split_folder(
     split = Split(
         parts=_divide(kept, classes, fractions, seed, excluded),
         excluded=sorted(excluded),
-        noted=sorted(Excluded(one.path, note) for one in kept for note in one.notes),
+        noted=sorted(Finding(one.path, note) for one in kept for note in one.notes),
         classes=classes,
     )
     if into is not None:
@@ -159,7 +159,7 @@ def _class_folders(source: Path) -> list[Path]:
     return sorted(p for p in source.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
-def _read_all(source: Path, progress: bool) -> tuple[list[_Picture], list[Excluded]]:
+def _read_all(source: Path, progress: bool) -> tuple[list[_Picture], list[Finding]]:
     files = [
         (path, folder.name)
         for folder in _class_folders(source)
@@ -172,7 +172,7 @@ def _read_all(source: Path, progress: bool) -> tuple[list[_Picture], list[Exclud
         try:
             pictures.append(_read(path, name, label))
         except SplitError as error:
-            excluded.append(Excluded(name, str(error)))
+            excluded.append(Finding(name, str(error)))
     return pictures, excluded
 
 
@@ -224,19 +224,19 @@ def _oddities(image: Image.Image, path: Path) -> list[str]:
 
 def _without_copies(
     pictures: list[_Picture], near: int | None
-) -> tuple[list[_Picture], list[Excluded]]:
+) -> tuple[list[_Picture], list[Finding]]:
     kept, excluded = [], []
     for group in _groups(pictures, near):
         group.sort(key=lambda one: (-one.pixels, one.digest, one.path))
         first, others = group[0], group[1:]
         if len({one.label for one in group}) > 1:
             labels = ", ".join(sorted({one.label for one in group}))
-            excluded += [Excluded(one.path, f"in several classes: {labels}") for one in group]
+            excluded += [Finding(one.path, f"in several classes: {labels}") for one in group]
             continue
         kept.append(first)
         for one in others:
             how = "copy of" if one.digest == first.digest else "looks like"
-            excluded.append(Excluded(one.path, f"{how}: {first.path}"))
+            excluded.append(Finding(one.path, f"{how}: {first.path}"))
     return kept, excluded
 
 
@@ -271,7 +271,7 @@ def _divide(
     classes: list[str],
     fractions: Sequence[float],
     seed: int,
-    excluded: list[Excluded],
+    excluded: list[Finding],
 ) -> dict[str, list[Listed]]:
     parts: dict[str, list[Listed]] = {name: [] for name in PARTS}
     for number, label in enumerate(classes):
@@ -338,7 +338,8 @@ def _write(split: Split, into: Path, settings: dict) -> None:
             )
     for name, text in files.items():
         if not (into / name).exists():
-            _write_whole(into / name, text)
+            with written_whole(into / name) as temporary:
+                temporary.write_bytes(text.encode())
 
 
 def _csv(rows: list[Listed]) -> str:
@@ -347,17 +348,6 @@ def _csv(rows: list[Listed]) -> str:
     writer.writerow(["path", "label"])
     writer.writerows([one.path, one.label] for one in rows)
     return text.getvalue()
-
-
-def _write_whole(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 # ---- command -----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from torchcourse.files import written_whole
 
 FORMAT = "torchcourse checkpoint 1"
 LISTED = 3  # differences named in a message; more would bury the first
@@ -54,13 +55,9 @@ def write_whole(path: Path, content: object) -> None:
     Raises:
         CheckpointError: the content could not be read back; the old file is still there.
     """
-    temporary = path.with_name(path.name + ".tmp")  # beside it: a rename within one disk
-    with open(temporary, "wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())  # on the disk, before the name points to it
-    _read_back(temporary, path)
-    os.replace(temporary, path)
+    with written_whole(path) as temporary:
+        torch.save(content, temporary)
+        _read_back(temporary, path)
 
 
 def _read_back(temporary: Path, path: Path) -> None:
@@ -68,7 +65,6 @@ def _read_back(temporary: Path, path: Path) -> None:
     try:
         torch.load(temporary, map_location="cpu", weights_only=True)
     except Exception as error:
-        temporary.unlink()
         raise CheckpointError(
             f"{path} was not written: the state of this run holds something that torch.load with "
             f"weights_only=True refuses ({_first_line(error)}). Expected: tensors, numbers, texts, "

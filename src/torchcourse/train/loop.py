@@ -24,6 +24,7 @@ from torchcourse.train.checkpoint import (
     save_checkpoint,
 )
 from torchcourse.train.history import History
+from torchcourse.train.mode import in_eval_mode
 
 Metric = Callable[[Tensor, Tensor], Tensor]
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -136,14 +137,12 @@ def evaluate(
         ValueError: the loader is empty, or a metric gives anything but one value per sample.
     """
     device = device_of(model) if device is None else device
-    was_training = model.training
-    model.eval()
     mean = SampleMean(metrics)
-    for inputs, targets in loader:
-        inputs, targets = inputs.to(device), targets.to(device)
-        outputs = model(inputs)
-        mean.add(loss_fn(outputs, targets), outputs, targets)
-    model.train(was_training)
+    with in_eval_mode(model):
+        for inputs, targets in loader:
+            inputs, targets = inputs.to(device), targets.to(device)
+            outputs = model(inputs)
+            mean.add(loss_fn(outputs, targets), outputs, targets)
     return mean.result()
 
 

@@ -6,12 +6,11 @@ measured in other units for every channel, and the limits of a picture would not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from torchcourse.train.mode import in_eval_mode
 
 
 def fgsm(model: nn.Module, x: Tensor, y: Tensor, eps: float, targeted: bool = False) -> Tensor:
@@ -35,7 +34,7 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, eps: float, targeted: bool = Fa
         ValueError, TypeError: what was wrong with an argument, and what was expected.
     """
     _check(x, y, eps)
-    with asked(model):
+    with in_eval_mode(model):
         gradient = _gradient(model, x, y)
     direction = -1 if targeted else 1
     return (x + direction * eps * gradient.sign()).clamp(0, 1).detach()
@@ -80,8 +79,10 @@ def pgd(
     _check(x, y, eps)
     step_size = 2.5 * eps / max(steps, 1) if step_size is None else step_size
     _check_steps(steps, step_size, restarts, random_start)
-    with asked(model):
+    with in_eval_mode(model):
         best = _climb(model, x, y, eps, steps, step_size, targeted, random_start)
+        if restarts == 1:
+            return best  # nothing to compare with: spare the forward pass
         reached = _success(model, best, y, targeted)  # (N,)
         for _ in range(restarts - 1):
             other = _climb(model, x, y, eps, steps, step_size, targeted, random_start)
@@ -151,22 +152,6 @@ def _logits(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
             f"{logits.shape[1] - 1}."
         )
     return logits
-
-
-@contextmanager
-def asked(model: nn.Module) -> Iterator[None]:
-    """The model in eval mode; afterwards every module is in the mode it was in.
-
-    In train mode BatchNorm would mix the pictures of a batch and store their statistics, and
-    dropout would give every step another network.
-    """
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _check(x: Tensor, y: Tensor, eps: float) -> None:

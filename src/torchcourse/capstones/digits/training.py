@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
+from torchcourse.train.mode import in_eval_mode
+
 from .augment import augment
 from .model import DigitNet
 
@@ -132,11 +134,8 @@ def predict(model: nn.Module, images: Tensor, device: torch.device | str = "cpu"
 
     The network is left in the mode it came in.
     """
-    was_training = model.training
-    model.eval()
-    logits = [model(part.to(device)).float().cpu() for part in images.split(500)]
-    model.train(was_training)
-    return torch.cat(logits)
+    with in_eval_mode(model):
+        return torch.cat([model(part.to(device)).float().cpu() for part in images.split(500)])
 
 
 def count_errors(model: nn.Module, images: Tensor, labels: Tensor) -> int:

@@ -17,7 +17,6 @@ Differences from Mnih et al. (2015), each for a reason:
 from __future__ import annotations
 
 import copy
-import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from torchcourse.capstones.snake.observe import Observer, Snapshot, make_observe
 from torchcourse.capstones.snake.playing import play
 from torchcourse.capstones.snake.rewards import Rewards
 from torchcourse.capstones.snake.vector import VectorEnv, VectorSnake
+from torchcourse.files import written_whole
 
 # ---------------------------------------------------------------------------- 1 settings
 
@@ -410,10 +410,8 @@ class Trainer:
             "losses": list(self.losses),
             **{name: getattr(self, name) for name in self._PLAIN},
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        torch.save(state, unfinished)
-        os.replace(unfinished, path)
+        with written_whole(path) as temporary:
+            torch.save(state, temporary)
 
     def load(self, path: Path) -> None:
         """Go on exactly where the saved run stood."""
