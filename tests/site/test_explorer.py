@@ -41,7 +41,6 @@ def test_a_slider_moved_by_keyboard_changes_picture_and_words(
         page = visit(address).page
         for figure in page.locator("figure.explorer").all():
             picture = figure.locator("img")
-            idle = []
             for slider in figure.locator("input").all():
                 before = picture.get_attribute("src"), picture.get_attribute("alt")
                 output = slider.locator("xpath=following-sibling::output")
@@ -52,16 +51,13 @@ def test_a_slider_moved_by_keyboard_changes_picture_and_words(
                 page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
                 assert output.inner_text() != word
                 assert slider.get_attribute("aria-valuetext") == output.inner_text()
-                if picture.get_attribute("src") == before[0]:
-                    idle.append(word)
+                assert picture.get_attribute("src") != before[0]
                 assert picture.get_attribute("alt") != before[1]
                 assert output.inner_text() in figure.locator("[aria-live]").inner_text()
                 page.wait_for_function(
                     "image => image.complete && image.naturalWidth > 0",
                     arg=picture.element_handle(),
                 )
-            # Where a window just fits, ceil mode changes nothing; but that is one slider of many.
-            assert len(idle) <= (figure.locator("input").count() > 2), (address, idle)
 
 
 def test_nothing_is_loaded_ahead_for_readers_who_scroll_past(
