@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import cv2
 import numpy as np
 import pytest
+from demo_page import run_in_page, wait_for_words
 from handwriting import write
 from PIL import Image
 from playwright.sync_api import Browser, Page
@@ -53,12 +54,7 @@ PREPARE = """
 """
 
 
-def in_page(page: Page, code: str, argument: object = None) -> object:
-    """Run JavaScript with the demo's modules at hand; `given` is the argument."""
-    text = json.dumps(argument)  # Playwright itself would wrap every single number
-    return page.evaluate(
-        f"async (text) => {{ const given = JSON.parse(text); {PREPARE} {code} }}", text
-    )
+in_page = partial(run_in_page, PREPARE)
 
 
 @pytest.fixture(scope="module")
@@ -332,12 +328,6 @@ def answer(page: Page) -> str:
 def wait_for_answer(page: Page, text: str) -> None:
     page.wait_for_function(
         "text => document.querySelector('[data-answer]').innerText === text", arg=text
-    )
-
-
-def wait_for_words(page: Page, text: str) -> None:
-    page.wait_for_function(
-        "text => document.querySelector('[data-words]').innerText.includes(text)", arg=text
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from conftest import SITE
+from demo_page import run_in_page, wait_for_words, words
 from playwright.sync_api import Page
 from test_accessibility import AXE, SERIOUS
 from test_phone import STICKING_OUT
@@ -42,12 +44,7 @@ PREPARE = """
 """
 
 
-def in_page(page: Page, code: str, argument: object = None) -> object:
-    """Run JavaScript with the demo's modules at hand; `given` is the argument."""
-    text = json.dumps(argument)  # Playwright itself would wrap every single number
-    return page.evaluate(
-        f"async (text) => {{ const given = JSON.parse(text); {PREPARE} {code} }}", text
-    )
+in_page = partial(run_in_page, PREPARE)
 
 
 def weights_of_checksum() -> np.ndarray:
@@ -273,19 +270,9 @@ def wait_for_moves(page: Page, count: int) -> None:
     )
 
 
-def words(page: Page) -> str:
-    return page.locator("[data-words]").inner_text()
-
-
 def heard(page: Page) -> str:
     """What only those hear who do not look."""
     return page.locator("[data-heard]").text_content()
-
-
-def wait_for_words(page: Page, text: str) -> None:
-    page.wait_for_function(
-        "text => document.querySelector('[data-words]').innerText.includes(text)", arg=text
-    )
 
 
 def set_speed(page: Page, place: str) -> None:
