@@ -3,7 +3,9 @@
 // more than a thousand of Python's games here and compares every step.
 //
 // A cell is the number y·width + x; y grows downwards. No cell is -1.
+import { Random32 } from "./random32.mjs";
 
+export { Random32 };
 export const DIRECTIONS = ["up", "right", "down", "left"]; // clockwise: +1 is a right turn
 const MOVES = [[0, -1], [1, 0], [0, 1], [-1, 0]];
 export const ACTIONS = ["left", "straight on", "right"]; // what an agent chooses from
@@ -14,27 +16,6 @@ const SMALLEST_SIDE = 4;
 /** The direction after a relative action (0 left, 1 straight on, 2 right). */
 export function turn(heading, action) {
   return (heading + action + 3) % 4;
-}
-
-/** Mulberry32 (Tommy Ettinger, public domain): Python and JavaScript draw the same numbers. */
-export class Random32 {
-  constructor(seed) {
-    this.state = seed >>> 0;
-  }
-
-  /** The next number, uniform in 0 … 2³² - 1. */
-  next() {
-    this.state = (this.state + 0x6d2b79f5) >>> 0;
-    let t = this.state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  }
-
-  /** A number in 0 … n - 1. The product stays below 2⁵³, so it is exact. */
-  below(n) {
-    return Math.floor((this.next() * n) / 2 ** 32);
-  }
 }
 
 /** One game. `body` holds cells, head first. */

@@ -1,4 +1,4 @@
-"""The generator for the live demo: as ONNX, with mixtures of classes, and directions of a hand.
+"""The generator for the live demo: as ONNX, and the directions in which its handwriting changes.
 
 The page draws its noise itself, by the seeded generator in ``book/_static/demos/gan_hand.mjs``;
 the tests compare both the noise and the pictures with Python's.
@@ -14,38 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from torchcourse.capstones.gan.model import Generator
+from torchcourse.capstones.gan.sampling import draw, load_generator, make_noise
 from torchcourse.export import to_onnx
 
-SAMPLES = 2000  # pictures from which the directions are estimated: enough for 64 unknowns
-BATCH = 100
+SAMPLES = 2000  # pictures from which the directions are estimated: many for 64 + 10 unknowns
 PROPERTIES = ("slant", "weight", "width")
 
 
-class Mixture(nn.Module):
-    """An embedding that is asked with shares instead of labels: (B, K) → (B, D).
-
-    With a share of 1 for one class it answers what the embedding answers for that label.
-    """
-
-    def __init__(self, embedding: nn.Embedding) -> None:
-        super().__init__()
-        self.weight = embedding.weight
-
-    def forward(self, shares: Tensor) -> Tensor:
-        return shares @ self.weight
-
-
 class Writer(nn.Module):
-    """Noise (B, latent) and shares of the classes (B, K) to pictures (B, 28, 28) in [0, 1].
-
-    A generator's own code, with each of its embeddings replaced by a `Mixture`.
-    """
+    """Noise (B, latent) and shares of the classes (B, K) to pictures (B, 28, 28) in [0, 1]."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
-        self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
-        for norm in self.generator.norms:
-            norm.scale_and_shift = Mixture(norm.scale_and_shift)
+        self.generator = copy.deepcopy(generator).eval()  # the caller's stays as it is
 
     def forward(self, noise: Tensor, shares: Tensor) -> Tensor:
         return self.generator(noise, shares)[:, 0]
@@ -70,20 +51,17 @@ def measure(pictures: Tensor) -> Tensor:
     return torch.stack([-xy / yy, pictures.mean((1, 2)), width], dim=1)
 
 
-def find_directions(writer: Writer) -> Tensor:
+def find_directions(generator: Generator) -> Tensor:
     """Unit vectors of the noise along which slant, weight and width grow: (3, latent).
 
-    Each property is fitted as a linear function of the noise, by least squares, within each
-    class. The three are then made orthogonal, each keeping what the ones before it leave.
+    Each property is fitted as a linear function of the noise, by least squares, with a mean of
+    its own for each class. The three are then made orthogonal, each keeping what the ones before
+    it leave.
     """
-    latent, classes = writer.generator.latent, writer.generator.num_classes
-    noise = torch.randn(SAMPLES, latent, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(SAMPLES) % classes
-    shares = torch.eye(classes)[labels]  # (SAMPLES, K)
-    with torch.no_grad():
-        parts = zip(noise.split(BATCH), shares.split(BATCH), strict=True)
-        measured = torch.cat([measure(writer(*part)) for part in parts])  # (SAMPLES, 3)
-    # The shares as further unknowns: each class has a mean of its own.
+    latent, classes = generator.latent, generator.num_classes
+    noise = make_noise(SAMPLES, seed=0, latent=latent)  # (N, latent)
+    shares = torch.eye(classes)[torch.arange(SAMPLES) % classes]  # (N, K)
+    measured = measure(draw(generator, noise, shares)[:, 0])  # (N, 3)
     fitted = torch.linalg.lstsq(torch.hstack([noise, shares]), measured).solution[:latent]
     directions, triangle = torch.linalg.qr(fitted)  # (latent, 3), (3, 3)
     return (directions * triangle.diagonal().sign()).T  # QR may turn a sign; turn it back
@@ -96,32 +74,22 @@ def export(folder: Path, generator: Generator | None = None) -> None:
         folder: to write to.
         generator: None takes the recorded one.
     """
-    if generator is None:
-        from torchcourse.capstones.gan import load_generator
-
-        generator = load_generator()
-    writer = Writer(generator)
+    generator = load_generator() if generator is None else generator
     latent, classes = generator.latent, generator.num_classes
-    random = torch.Generator().manual_seed(1)
-    examples = 2  # one would be taken for a fixed size
+    count = torch.export.Dim("pictures")
     to_onnx(
-        writer,
-        (
-            torch.randn(examples, latent, generator=random),
-            torch.rand(examples, classes, generator=random).softmax(1),
-        ),
+        Writer(generator),
+        # Two, because one would be taken for a fixed size; and between the classes.
+        (make_noise(2, seed=1, latent=latent), torch.full((2, classes), 1 / classes)),
         folder / "gan.onnx",
         input_names=["noise", "shares"],
         output_names=["pictures"],
-        dynamic_shapes=({0: torch.export.Dim("pictures")}, {0: torch.export.Dim("pictures")}),
+        dynamic_shapes=({0: count}, {0: count}),
     )
-    directions = find_directions(writer)
+    directions = zip(PROPERTIES, find_directions(generator).tolist(), strict=True)
     about = {
         "latent": latent,
         "classes": classes,
-        "directions": {
-            name: [round(value, 6) for value in direction.tolist()]
-            for name, direction in zip(PROPERTIES, directions, strict=True)
-        },
+        "directions": {name: [round(part, 6) for part in vector] for name, vector in directions},
     }
     (folder / "gan.json").write_text(json.dumps(about) + "\n")
