@@ -16,6 +16,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 DEMOS = (
     "torchcourse.surfaces",
     "torchcourse.capstones.digits.export",
+    "torchcourse.capstones.gan.export",
     "torchcourse.capstones.snake.export",
 )
 
