@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
+
+from torchcourse.files import written_whole
 
 # Modules with an `export(folder)` that writes the ONNX files of their demo.
 DEMOS = (
@@ -19,6 +20,46 @@ DEMOS = (
     "torchcourse.capstones.gan.export",
     "torchcourse.capstones.snake.export",
 )
+
+
+def _convolution_backward(
+    gradient: Tensor,
+    images: Tensor,
+    weight: Tensor,
+    _bias_sizes: object,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    _output_padding: object,
+    groups: int,
+    needed: list[bool],
+) -> tuple[Tensor, None, None]:
+    """The gradient of a convolution with respect to its input: the transposed convolution."""
+    if transposed or needed != [True, False, False]:
+        raise NotImplementedError("only gradients with respect to a convolution's input")
+    reached = [
+        (gradient.shape[2 + i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (size - 1) + 1
+        for i, size in enumerate(weight.shape[2:])
+    ]
+    # Rows and columns at the end that a stride did not reach: they belong to the input, too.
+    rest = [size - got for size, got in zip(images.shape[2:], reached, strict=True)]
+    result = F.conv_transpose2d(gradient, weight, None, stride, padding, rest, groups, dilation)
+    return result, None, None
+
+
+def _max_pool2d_backward(gradient: Tensor, images: Tensor, *settings: object) -> Tensor:
+    """Each window's gradient goes to where its maximum was: the last argument holds the places."""
+    places = settings[-1]
+    flat = torch.zeros_like(images).flatten(2)
+    return flat.scatter_add(2, places.flatten(2), gradient.flatten(2)).view(images.shape)
+
+
+# Operations of the backward pass that ONNX does not have, written with those it has.
+GRADIENTS = {
+    torch.ops.aten.convolution_backward.default: _convolution_backward,
+    torch.ops.aten.max_pool2d_with_indices_backward.default: _max_pool2d_backward,
+}
 
 
 def to_onnx(
@@ -51,7 +92,7 @@ def to_onnx(
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's notes on its own deprecations
         # Weights are real tensors among symbolic ones; the switch that allows it has no other name.
-        tracer = make_fx(module, tracing_mode="symbolic", _allow_non_fake_inputs=True)
+        tracer = make_fx(module, GRADIENTS, tracing_mode="symbolic", _allow_non_fake_inputs=True)
         graph = tracer(*example)
         program = torch.onnx.export(
             graph,
@@ -63,24 +104,17 @@ def to_onnx(
             dynamic_shapes=dynamic_shapes,
             verbose=False,
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix=".onnx", dir=path.parent)
-    os.close(handle)
-    try:
-        for node in program.model.graph.all_nodes():
-            node.metadata_props.clear()  # where in the code each came from: most of a small file
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()  # where in the code each came from: most of a small file
+    with written_whole(path) as temporary:
         program.save(temporary)
         _assert_equal(module, example, temporary, input_names, tolerance)
-        os.chmod(temporary, 0o644)  # mkstemp's file is private; the site must be readable
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _assert_equal(
     module: nn.Module,
     example: tuple[Tensor, ...],
-    file: str,
+    file: Path,
     input_names: list[str],
     tolerance: float,
 ) -> None:
