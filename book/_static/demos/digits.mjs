@@ -2,8 +2,9 @@
 import { startDemo } from "./runtime.mjs";
 import { loadReader } from "./digits_reader.mjs";
 import { Pad } from "./digits_pad.mjs";
-import { decode } from "./digits_picture.mjs";
+import { decode, fetchExample, offerFiles } from "./digits_picture.mjs";
 import { formatValue } from "./digits_sums.mjs";
+import { percent } from "./words.mjs";
 
 const NARROW = 520; // CSS pixels: a phone gets a higher sheet, to write as large as on a desk
 // Sheets in pixels, wide and narrow, and the pen that writes on them: parentheses want a thin one.
@@ -42,23 +43,12 @@ class Demo {
       choice.addEventListener("change", () => this.choose());
     on("undo", "click", () => this.pad.undo());
     on("clear", "click", () => this.pad.clear());
-    on("load", "click", () => this.find("file").click());
-    on("file", "change", ({ target }) => {
-      if (target.files.length) this.load(target.files[0], target.files[0].name);
-      target.value = ""; // so that the same file can be chosen again
-    });
+    offerFiles(this.root, (file) => this.load(file, file.name), (text) => this.say(text));
     for (const button of this.root.querySelectorAll("[data-example]")) {
       const address = new URL(`digits_example_${button.dataset.example}.png`, import.meta.url);
       button.querySelector("img").src = address;
       button.addEventListener("click", () => this.loadExample(address, button.dataset.mode));
     }
-    this.root.addEventListener("dragover", (event) => event.preventDefault());
-    this.root.addEventListener("drop", (event) => {
-      event.preventDefault();
-      const [file] = event.dataTransfer.files;
-      if (file) this.load(file, file.name);
-      else this.say("That was no file. Drop a picture that is saved on this device.");
-    });
   }
 
   /** Another kind of answer: to the same picture, or on an empty sheet. */
@@ -78,9 +68,7 @@ class Demo {
     this.root.querySelector(`[name=mode][value=${mode}]`).checked = true;
     this.choose();
     try {
-      const response = await fetch(address);
-      if (!response.ok) throw new Error(`The example is missing on this site (HTTP ${response.status}).`);
-      await this.load(await response.blob(), "The example");
+      await this.load(await fetchExample(address), "The example");
     } catch (error) {
       this.say(error.message);
     }
@@ -180,11 +168,4 @@ class Demo {
   say(text) {
     this.find("words").textContent = text;
   }
-}
-
-/** Never rounded to a certainty that is none. */
-function percent(share, under = "under", over = "over") {
-  if (share > 0.995 && share < 1) return `${over} 99 %`;
-  if (share < 0.005) return `${under} 1 %`;
-  return `${Math.round(100 * share)} %`;
 }

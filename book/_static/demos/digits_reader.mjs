@@ -8,16 +8,16 @@ import { SumError, evaluate } from "./digits_sums.mjs";
 const GRAPHS = ["page", "small", "sign", "digit", "line"];
 const BARRED = 1e4; // taken from a logit, it leaves no probability
 
-/** A reader with its models; rejects with a sentence a reader can act on. */
-export async function loadReader() {
+/** A reader with its models, or with some of them; rejects with a sentence a reader can act on. */
+export async function loadReader(graphs = GRAPHS) {
   const response = await fetch(new URL("digits.json", import.meta.url));
   if (!response.ok) throw new Error(`The file digits.json is missing on this site (HTTP ${response.status}).`);
   const [ort, constants, ...sessions] = await Promise.all([
     loadRuntime(),
     response.json(),
-    ...GRAPHS.map((name) => loadModel(`digits_${name}.onnx`)),
+    ...graphs.map((name) => loadModel(`digits_${name}.onnx`)),
   ]);
-  return new Reader(ort, constants, Object.fromEntries(GRAPHS.map((name, n) => [name, sessions[n]])));
+  return new Reader(ort, constants, Object.fromEntries(graphs.map((name, n) => [name, sessions[n]])));
 }
 
 /** A picture is { data, width, height } as a canvas gives it: red, green, blue, alpha bytes. */
@@ -43,11 +43,16 @@ export class Reader {
     return { values: ink.data, width, height };
   }
 
-  /** One digit: { digit, probabilities, sign }, sign being the 28 × 28 that the network sees; null without ink. */
-  async classify(picture) {
+  /** A picture of one digit as the network sees it: 28 × 28 values; null without ink. */
+  async sign(picture) {
     const ink = await this.ink(picture);
-    if (!extent(ink, 0)) return null;
-    const sign = await this.centred(ink);
+    return extent(ink, 0) && this.centred(ink);
+  }
+
+  /** One digit: { digit, probabilities, sign }; null without ink. */
+  async classify(picture) {
+    const sign = await this.sign(picture);
+    if (!sign) return null;
     const [row] = await this.digitRows([sign]);
     const probabilities = row.map(Math.exp);
     return { digit: row.indexOf(Math.max(...row)), probabilities, sign };
