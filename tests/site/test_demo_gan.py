@@ -15,8 +15,7 @@ from playwright.sync_api import Browser, Page
 from test_accessibility import AXE, SERIOUS
 from test_phone import STICKING_OUT
 
-from torchcourse.capstones import gan
-from torchcourse.capstones.digits import load_model
+from torchcourse.capstones import digits, gan
 from torchcourse.capstones.gan.export import PROPERTIES, measure
 from torchcourse.capstones.gan.sampling import draw, slerp
 from torchcourse.capstones.snake.engine import Random32
@@ -114,10 +113,17 @@ def test_the_same_noise_and_shares_give_the_same_pictures(desk: Page) -> None:
     assert (pictures - expected[:, 0]).abs().max() < 1e-4
     measured = torch.tensor([[row[name] for name in PROPERTIES] for row in found["measured"]])
     torch.testing.assert_close(measured, measure(pictures), rtol=1e-3, atol=1e-4)
-    with torch.no_grad():
-        log_probabilities = load_model()(expected).log_softmax(1)
-    chosen = log_probabilities.gather(1, torch.tensor(found["read"])[:, None])[:, 0]
-    assert (chosen > log_probabilities.amax(1) - 1e-2).all()  # equal but for rounding
+    quantised = (255 * pictures).round().to(torch.uint8).numpy()
+    assert all(map(read_alike, quantised, found["read"]))
+
+
+def read_alike(picture: np.ndarray, digit: int | None) -> bool:
+    """The same answer, or, because rounding chose, another one that is as good as equal."""
+    try:
+        judged = digits.classify(picture)
+    except digits.NoInkError:
+        return digit is None
+    return digit is not None and judged.probabilities[digit] > max(judged.probabilities) - 0.1
 
 
 def test_a_hand_walks_along_the_arc_and_moves_along_its_directions(desk: Page) -> None:

@@ -163,7 +163,7 @@ class Demo {
     const verdict = wrong ? `${plural(wrong, "digit")} not as meant, underlined` : "as meant";
     this.say(
       `Written ${this.hand.way ? "" : "in "}${this.find("status").textContent}: ${rows.join(" ")}. ` +
-        `The reader of capstone 1 reads ${read.join("")}: ${verdict}. ` +
+        `The reader of capstone 1 reads ${read.map((digit) => digit ?? "?").join("")}: ${verdict}. ` +
         `The strokes ${lean} and cover ${Math.round(100 * mean("weight"))} % of the paper.`,
     );
   }
