@@ -14,8 +14,7 @@ CLASSES = ("cat", "dog")
 SIZE = 80  # pixels a side: what the network is measured with
 WIDTHS = (32, 64, 128, 192)  # channels of the four stages
 BLOCKS = (1, 1, 2, 1)  # residual blocks of each stage
-STRIDES = (1, 2, 2, 1)  # the last stage keeps its 10 × 10 places, so that the map stays fine
-STEM_STRIDE = 2
+POOLED = (True, True, True, False)  # the last stage keeps its 10 × 10 places: a finer map
 
 
 class Residual(nn.Module):
@@ -23,36 +22,30 @@ class Residual(nn.Module):
 
     Args:
         in_channels, out_channels: of the maps that come in and go out.
-        stride: 2 halves height and width.
         drop: in training, the share of pictures whose convolutions are skipped (stochastic
             depth; Huang et al., "Deep networks with stochastic depth", 2016).
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, stride: int = 1, drop: float = 0.0
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, drop: float = 0.0) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(
             # BatchNorm subtracts the mean, so a bias before it would have no effect.
-            nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
             nn.ReLU(),
             nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
         )
         self.shortcut = nn.Identity()
-        if stride != 1 or in_channels != out_channels:
+        if in_channels != out_channels:
             self.shortcut = nn.Sequential(
-                # As wide as its step, so that no pixel is passed over.
-                nn.Conv2d(in_channels, out_channels, stride, stride, bias=False),
+                nn.Conv2d(in_channels, out_channels, 1, bias=False),
                 nn.BatchNorm2d(out_channels),
             )
         self.drop = drop
-        # Each block starts as its shortcut: a deep network begins as a shallow one.
-        nn.init.zeros_(self.convolutions[-1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        """(B, in_channels, H, W) to (B, out_channels, H, W)."""
         change = self.convolutions(x)
         if self.training and self.drop:
             kept = torch.rand(len(x), 1, 1, 1, device=x.device) >= self.drop
@@ -88,18 +81,22 @@ class PetNet(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if not len(widths) == len(blocks) == len(STRIDES):
-            raise ValueError(f"give {len(STRIDES)} widths and blocks, got {widths} and {blocks}")
+        if not len(widths) == len(blocks) == len(POOLED):
+            raise ValueError(f"give {len(POOLED)} widths and blocks, got {widths} and {blocks}")
+        # The first convolution sees every pixel, and max-pooling keeps the strongest answer of
+        # four: whiskers and the tips of ears are one or two pixels wide.
+        channels = widths[0]
         layers: list[nn.Module] = [
-            nn.Conv2d(3, widths[0], 5, STEM_STRIDE, padding=2, bias=False),
-            nn.BatchNorm2d(widths[0]),
+            nn.Conv2d(3, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
             nn.ReLU(),
         ]
         drops = torch.linspace(0, drop_path, sum(blocks)).tolist()
-        channels = widths[0]
-        for width, count, stride in zip(widths, blocks, STRIDES, strict=True):
-            for block in range(count):
-                layers.append(Residual(channels, width, stride if block == 0 else 1, drops.pop(0)))
+        for width, count, pooled in zip(widths, blocks, POOLED, strict=True):
+            if pooled:
+                layers.append(nn.MaxPool2d(2))
+            for _ in range(count):
+                layers.append(Residual(channels, width, drops.pop(0)))
                 channels = width
         self.body = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
