@@ -10,7 +10,7 @@ torch.Size([10, 10])
 from torchcourse.data.pictures import PictureError
 
 from .inference import activation_map, classify, prepare
-from .model import CLASSES, SIZE, PetNet, load_model
+from .model import CLASSES, SIZE, PetNet, load_drawn_model, load_model
 
 __all__ = [
     "CLASSES",
@@ -19,6 +19,7 @@ __all__ = [
     "PictureError",
     "activation_map",
     "classify",
+    "load_drawn_model",
     "load_model",
     "prepare",
 ]

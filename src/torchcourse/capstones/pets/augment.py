@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-AREA = (0.35, 1.0)  # share of the picture that a crop keeps; less, and the animal may be gone
+AREA = (0.45, 1.0)  # share of the picture that a crop keeps; less, and the animal may be gone
 STRETCH = 4 / 3  # the crop's sides differ by this factor at most
 ANGLE = 15.0  # degrees
 LIGHT = 0.35  # brightness, contrast and saturation change by up to this share
 GREY = 0.1  # share of pictures that lose their colours
-ERASED = 0.3  # share of pictures with a rectangle blotted out
+ERASED = 0.2  # share of pictures with a rectangle blotted out
 ERASED_AREA = (0.05, 0.25)
 GREY_OF = (0.299, 0.587, 0.114)  # how bright red, green and blue look (ITU-R BT.601)
 

@@ -59,7 +59,8 @@ def classify(image: Picture, model: nn.Module | None = None) -> dict[str, float]
     """
     model = load_model() if model is None else model
     device = next(model.parameters()).device
-    logits = mirrored_logits(model, prepare(image).to(device))  # (1, 2)
+    prepared = prepare(image, getattr(model, "size", SIZE)).to(device)
+    logits = mirrored_logits(model, prepared)  # (1, 2)
     return dict(zip(CLASSES, logits.softmax(1)[0].tolist(), strict=True))
 
 
@@ -98,7 +99,8 @@ def activation_map(
         without the bias.
     """
     model = load_model() if model is None else model
-    prepared = image if isinstance(image, Tensor) else prepare(image)
+    size = getattr(model, "size", SIZE)
+    prepared = image if isinstance(image, Tensor) else prepare(image, size)
     was_training = model.training
     model.eval()
     try:
