@@ -223,7 +223,7 @@ def test_keyboard_alone_writes_a_number_in_a_new_hand(visit: Callable) -> None:
 
 def test_sliders_change_the_hand_and_undo_takes_it_back(visit: Callable) -> None:
     page = start(visit)
-    for name, value in [("slant", 3), ("weight", -2.5), ("variety", 0.9), ("boldness", 0.1)]:
+    for name, value in [("slant", 3), ("weight", -2.5), ("variety", 0.9), ("daring", 0.1)]:
         before = sheet(page)
         slide(page, name, value)
         page.wait_for_function(

@@ -114,7 +114,7 @@ class Demo {
       const start = performance.now();
       let pictures = [];
       if (digits.length) {
-        const noises = this.hand.noises(digits.length, this.value("variety"), this.value("boldness"));
+        const noises = this.hand.noises(digits.length, this.value("variety"), this.value("daring"));
         pictures = await this.writer.write(noises, this.shares(digits));
       }
       const pace = (1000 * digits.length) / (performance.now() - start);

@@ -76,16 +76,16 @@ export class Hand {
 
   /**
    * The noise of each place on the sheet. variety: 0 makes every 7 the same 7, 1 has a new hand
-   * for each sign; squares of the shares add up to 1, which keeps the spread. boldness: 0 is the
+   * for each sign; squares of the shares add up to 1, which keeps the spread. daring: 0 is the
    * middle of all hands, 1 as drawn.
    */
-  noises(places, variety, boldness) {
+  noises(places, variety, daring) {
     const { noise } = this;
-    const shared = boldness * Math.sqrt(1 - variety ** 2);
+    const shared = daring * Math.sqrt(1 - variety ** 2);
     return Array.from({ length: places }, (_, place) => {
       const own = drawNoise(PLACES * this.number + 1 + place, this.latent);
       const next = drawNoise(PLACES * (this.number + 1) + 1 + place, this.latent);
-      return combine([shared, noise], [boldness * variety, slerp(own, next, this.way)]);
+      return combine([shared, noise], [daring * variety, slerp(own, next, this.way)]);
     });
   }
 }
