@@ -1,9 +1,10 @@
 """Record the runs of the capstone: train, measure, test once, write the weights.
 
-    python -m torchcourse.capstones.gan.record train --run main_0     one run
+    python -m torchcourse.capstones.gan.record train --run main_0     one run (or more)
     python -m torchcourse.capstones.gan.record train                  all of them, one by one
-    python -m torchcourse.capstones.gan.record measure                every generator, by the judge
-    python -m torchcourse.capstones.gan.record test                   the test part, once
+    python -m torchcourse.capstones.gan.record ablation               measure the short runs
+    python -m torchcourse.capstones.gan.record fashion                measure the clothes
+    python -m torchcourse.capstones.gan.record main                   the long run, on the test part
     python -m torchcourse.capstones.gan.record finish                 write weights/cap4_gan
 
 Runs leave their results in ``--work`` and go on from their checkpoint if they are interrupted.
@@ -24,41 +25,36 @@ from torch import Tensor
 
 from torchcourse.capstones.digits.record_files import load_mnist
 from torchcourse.capstones.digits.training import VALIDATION, split
+from torchcourse.capstones.gan import record_results as results
 from torchcourse.capstones.gan.measures import judge_accuracy
 from torchcourse.capstones.gan.sampling import save_generator
-from torchcourse.capstones.gan.training import QUICK, Config, Trainer
+from torchcourse.capstones.gan.training import FULL, QUICK, Trainer
 from torchcourse.data import images
 
 WORK = Path("runs") / "cap4_gan"
-MAIN = Config(
-    steps=7000,
-    lr_generator=2e-3,
-    lr_critic=2e-3,
-    penalty=3.0,
-    spectral=False,
-    averaging=0.995,
-    mixed=True,
-    report_every=250,
-)
+KEPT = "kept.pt"  # a finished run's checkpoint
+MAIN, MAIN_2 = (replace(part, mixed=True) for part in FULL)
 SEEDS = (0, 1, 2)
-SMALL = replace(QUICK, steps=700, report_every=100, mixed=True)
+SMALL = replace(QUICK, steps=600, width=8, batch=32, report_every=200)
 ABLATION = {
     "penalty": SMALL,
     "spectral": replace(SMALL, penalty=0.0, spectral=True),
     "both": replace(SMALL, spectral=True),
     "none": replace(SMALL, penalty=0.0),
 }
+CHOSEN, FASHION = "main_0_2", "fashion_0"
+AFTER = {CHOSEN: "main_0"}  # it begins with the networks of that run
 RUNS = (
-    {"main_0": MAIN}
+    {"main_0": MAIN, CHOSEN: MAIN_2}
     | {f"{name}_{s}": replace(run, seed=s) for s in SEEDS for name, run in ABLATION.items()}
-    | {"fashion_0": replace(SMALL, steps=1500)}
+    | {FASHION: replace(QUICK, steps=800)}
 )
 
 
 def training_part(run: str) -> tuple[Tensor, Tensor, str]:
     """Pictures (N, 1, 28, 28) uint8 and labels (N,) a run is trained on, and what they are."""
     if run.startswith("fashion"):
-        data = images.load("fashion_mnist")
+        data = images.load("fashion_mnist", cut=0.2)  # a fifth stays for the test
         return data.images, data.labels, f"Fashion-MNIST, {data.source}"
     data = load_mnist(train=True)
     rows, _ = split(data.labels, VALIDATION)  # the same cut as for the judge
@@ -75,10 +71,13 @@ def train(run: str, work: Path) -> None:
     def report(trainer: Trainer) -> None:
         row = trainer.history[-1]
         if not run.startswith("fashion"):
-            row["judge"] = judge_accuracy(trainer.average.module, each=50)
+            row["judge"] = judge_accuracy(trainer.average.module, each=30)
         print(run, row, flush=True)
 
+    if run in AFTER:
+        trainer.take_over(work / AFTER[run] / KEPT)
     trainer.run(work / run, report, progress=False)
+    (work / run / "last.pt").rename(work / run / KEPT)
     save_generator(trainer.average.module, work / f"{run}.safetensors")
     result = {
         "config": asdict(trainer.config),
@@ -90,18 +89,32 @@ def train(run: str, work: Path) -> None:
         "history": trainer.history,
     }
     (work / f"{run}.json").write_text(json.dumps(result, indent=1))
-    (work / run / "last.pt").unlink()
+
+
+def measure(stage: str, work: Path) -> None:
+    """One of the stages behind training."""
+    if stage == "main":
+        results.measure_main(CHOSEN, training_part(CHOSEN)[0], work)
+    elif stage == "ablation":
+        results.measure_ablation(list(ABLATION), SEEDS, work)
+    elif stage == "fashion":
+        results.measure_fashion(FASHION, work)
+    else:
+        results.finish(CHOSEN, FASHION, work)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("stage", choices=["train"])
-    parser.add_argument("--run", choices=RUNS, help="of 'train'; else all")
+    parser.add_argument("stage", choices=["train", "ablation", "fashion", "main", "finish"])
+    parser.add_argument("--run", choices=RUNS, nargs="+", default=[*RUNS], help="of 'train'")
     parser.add_argument("--work", type=Path, default=WORK)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    for run in RUNS if args.run is None else [args.run]:
-        train(run, args.work)
+    if args.stage == "train":
+        for run in args.run:
+            train(run, args.work)
+    else:
+        measure(args.stage, args.work)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,180 @@
+"""The recorder's stages that measure, and the one that writes the record."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from torchcourse.capstones.digits.measure import share
+from torchcourse.capstones.digits.record_files import load_mnist
+from torchcourse.capstones.digits.record_results import versions, write_history, write_json
+from torchcourse.capstones.digits.training import count_errors, train
+from torchcourse.capstones.gan.measures import (
+    Look,
+    diversity,
+    frechet_distance,
+    look,
+    nearest,
+    taught,
+)
+from torchcourse.capstones.gan.model import Critic, Generator
+from torchcourse.capstones.gan.sampling import generate, load_generator, save_generator
+from torchcourse.data import digits, images
+
+WEIGHTS = Path(__file__).parents[2] / "weights" / "cap4_gan"
+EACH = 1_000  # pictures of each class that the main run is measured on
+TAUGHT = 2_000  # of each class that the student is taught with
+TAUGHT_EPOCHS = 2
+SEED = 1_000  # of the noise everything is measured with: no training seed
+TRUNCATIONS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, None)
+
+
+def measure_main(run: str, pictures: Tensor, work: Path) -> None:
+    """Everything page 3 asks about one generator; opens the test part, once.
+
+    Args:
+        run: name of the run.
+        pictures: (N, 1, 28, 28), what it was trained on.
+        work: the recorder's folder.
+    """
+    model, test = load_generator(work / f"{run}.safetensors"), load_mnist(train=False)
+    labels = torch.arange(10).repeat_interleave(EACH)  # (10,000,)
+    made = generate(labels, SEED, model=model)
+    seen, real, trained = look(made), look(test.images), look(pictures[:: len(pictures) // 10_000])
+    hits = (seen.answers == labels).int()
+    result = {
+        "run": run,
+        "judge": share(int(hits.sum()), len(labels)),
+        "judge_on_real": share(int((real.answers == test.labels).sum()), len(test.labels)),
+        "judge_by_digit": [hits[labels == digit].float().mean().item() for digit in range(10)],
+        "frechet": {
+            "generated": frechet_distance(seen.features, real.features),
+            "real": frechet_distance(trained.features, real.features),
+        },
+        "diversity": {
+            "generated": diversity(made, labels).tolist(),
+            "real": diversity(test.images, test.labels).tolist(),
+        },
+        "nearest": _neighbours(made, test.images, pictures),
+        "taught": _teach(model, test.images, test.labels),
+        "truncation": [_truncated(model, limit, real) for limit in TRUNCATIONS],
+    }
+    write_json(work / "measured_main.json", _rounded(result))
+
+
+def _neighbours(made: Tensor, test: Tensor, album: Tensor, each: int = 1_000) -> dict:
+    """How near 1,000 pictures of either kind are to their nearest training picture."""
+    step = len(made) // each
+    found = {"generated": nearest(made[::step], album)[0], "real": nearest(test[::step], album)[0]}
+    return {
+        name: {"mean": distances.mean().item(), "closest": distances.min().item()}
+        for name, distances in found.items()
+    }
+
+
+def _teach(model: Generator, test: Tensor, test_labels: Tensor) -> dict:
+    """A classifier that has seen generated digits only, on real ones."""
+    labels = torch.arange(10).repeat_interleave(TAUGHT)
+    made = generate(labels, SEED + 1, model=model)
+    accuracy = taught(made, labels, test, test_labels, TAUGHT_EPOCHS)
+    hits = round(accuracy * len(test_labels))
+    return {"pictures": len(labels), "epochs": TAUGHT_EPOCHS} | share(hits, len(test_labels))
+
+
+def _truncated(model: Generator, limit: float | None, real: Look) -> dict:
+    labels = torch.arange(10).repeat_interleave(200)  # (2,000,)
+    made = generate(labels, SEED, limit, model)
+    seen = look(made)
+    return {
+        "truncation": limit,
+        "judge": (seen.answers == labels).float().mean().item(),
+        "diversity": diversity(made, labels).mean().item(),
+        "frechet": frechet_distance(seen.features, real.features),
+    }
+
+
+def measure_fashion(run: str, work: Path) -> None:
+    """Generated clothes, read by a judge that was trained on the real ones of the same set."""
+    data, test = (images.load("fashion_mnist", train=part, cut=0.2) for part in (True, False))
+    judge, _ = train(data.images / 255, data.labels, epochs=4, seed=0)
+    labels = torch.arange(10).repeat_interleave(100)
+    made = generate(labels, SEED, model=load_generator(work / f"{run}.safetensors"))
+    result = {
+        "run": run,
+        "judge": 1 - count_errors(judge, made, labels) / len(labels),
+        "real": 1 - count_errors(judge, test.images / 255, test.labels) / len(test.labels),
+        "held_out": test.source,
+    }
+    write_json(work / "measured_fashion.json", _rounded(result))
+
+
+def measure_ablation(names: list[str], seeds: tuple[int, ...], work: Path) -> None:
+    """Conditional accuracy of the short runs' generators, on 1,000 pictures each."""
+    labels = torch.arange(10).repeat_interleave(100)
+    result = {}
+    for name in names:
+        runs = [f"{name}_{seed}" for seed in seeds]
+        shares = []
+        for run in runs:
+            made = generate(labels, SEED, model=load_generator(work / f"{run}.safetensors"))
+            shares.append((look(made).answers == labels).float().mean().item())
+        spent = [json.loads((work / f"{r}.json").read_text())["processor_seconds"] for r in runs]
+        result[name] = {
+            "judge": shares,
+            "mean": statistics.mean(shares),
+            "std": statistics.stdev(shares),
+            "processor_seconds": statistics.mean(spent),
+        }
+    write_json(work / "measured_ablation.json", _rounded(result))
+
+
+def finish(main: str, fashion: str, work: Path) -> None:
+    """Put together what the stages left, beside the weights."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(work.glob("*.json"))}
+    measured = {
+        name: found.pop(f"measured_{name}", None) for name in ("main", "ablation", "fashion")
+    }
+    if measured["main"] is None:
+        raise SystemExit("run the stages 'train' and 'measure' first")
+    width = found[main]["config"]["width"]
+    metrics = {
+        "about": "Recorded runs of capstone 4, digits from noise.",
+        "written_by": "python -m torchcourse.capstones.gan.record",
+        "date": time.strftime("%Y-%m-%d"),
+        "data": {"MNIST": {file.name: file.sha256 for file in digits.MNIST.files}},
+        "versions": versions(),
+        "parameters": {
+            name: sum(p.numel() for p in network(width=width).parameters())
+            for name, network in {"generator": Generator, "critic": Critic}.items()
+        },
+        "shipped": {"run": main, "dtype": "float16"},
+        **measured,
+        "runs": {name: _without_history(run) for name, run in found.items()},
+    }
+    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    if measured["fashion"]:
+        metrics["fashion"] |= _without_history(found[fashion])
+        save_generator(
+            load_generator(work / f"{fashion}.safetensors"), WEIGHTS / "fashion.safetensors"
+        )
+    save_generator(load_generator(work / f"{main}.safetensors"), WEIGHTS / "model.safetensors")
+    write_json(WEIGHTS / "metrics.json", metrics)
+    write_history(found, WEIGHTS / "history.csv")
+
+
+def _without_history(run: dict) -> dict:
+    return {key: value for key, value in run.items() if key != "history"}
+
+
+def _rounded(value: object) -> object:
+    """The same with floats that can be read."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, 5) if isinstance(value, float) else value
