@@ -1,5 +1,5 @@
 // Any picture to the square of pixels that the network for cats and dogs takes: prepare() of
-// torchcourse/capstones/pets/inference.py, bit for bit once the file is decoded.
+// torchcourse/capstones/pets/inference.py, byte for byte once the file is decoded.
 import { decode } from "./digits_picture.mjs";
 
 const BITS = 22; // of Pillow's fixed-point weights
@@ -38,14 +38,23 @@ export function onPaper(data) {
 
 /**
  * Pillow's Image.resize to size × size with BILINEAR: a triangle as wide as the pixels that go
- * into one, rows first, rounded to bytes after either direction. (H, W, 3) → (size, size, 3).
+ * into one, one direction after the other, rounded to bytes after either. (H, W, 3) → (size, size, 3).
  */
 export function resize(pixels, width, height, size) {
-  const narrow = new Uint8Array(height * size * 3);
-  combine(pixels, narrow, weights(width, size), height, { next: 3, line: 3 * width, out: 3, outLine: 3 * size });
-  const square = new Uint8Array(size * size * 3);
-  combine(narrow, square, weights(height, size), size, { next: 3 * size, line: 3, out: 3 * size, outLine: 3 });
-  return square;
+  const across = (source, lines) => {
+    const target = new Uint8Array(lines * size * 3);
+    combine(source, target, weights(width, size), lines, { next: 3, line: 3 * width, out: 3, outLine: 3 * size });
+    return target;
+  };
+  const down = (source, columns) => {
+    const target = new Uint8Array(size * columns * 3);
+    const row = 3 * columns;
+    combine(source, target, weights(height, size), columns, { next: row, line: 3, out: row, outLine: 3 });
+    return target;
+  };
+  // As Pillow 13 chooses; older ones always begin across. The order can change a byte by 1.
+  const downFirst = height > Math.max(size, 2 * width - size);
+  return downFirst ? across(down(pixels, width), size) : down(across(pixels, height), size);
 }
 
 /** For each place of the result where its sources begin, and their fixed-point weights. */

@@ -2,7 +2,7 @@
 
 Scaling a picture to the network's square is written again in JavaScript, in
 ``book/_static/demos/pets_picture.mjs``: a photograph's pixels would be many times as much work for
-ONNX as the network itself. It does what Pillow does, bit for bit; the tests compare.
+ONNX as the network itself. It does what Pillow does, byte for byte; the tests compare.
 """
 
 from __future__ import annotations
