@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -62,6 +63,7 @@ class Photographs:
         return torch.from_numpy(parts[0]), torch.from_numpy(parts[1])
 
 
+@lru_cache(maxsize=1)
 def load_photographs() -> Photographs:
     """All photographs, without copies and near copies.
 
