@@ -52,7 +52,6 @@ LOG = {
     "no dropout, stochastic depth, smoothing, decay": replace(
         SHORT, dropout=0.0, drop_path=0.0, label_smoothing=0.0, weight_decay=0.0
     ),
-    "three times the learning rate": replace(SHORT, max_lr=3 * SHORT.max_lr),
 }
 DRAWN_RECIPE = replace(
     Recipe(),

@@ -34,7 +34,7 @@ class Recipe:
 
     # (side in pixels, epochs): most is learnt from small pictures, at two fifths of the cost;
     # the last epochs get used to what the network will be asked about.
-    sizes: tuple[tuple[int, int], ...] = ((48, 50), (64, 24), (SIZE, 8))
+    sizes: tuple[tuple[int, int], ...] = ((48, 56), (64, 28), (SIZE, 12))
     batch_size: int = 32  # small: 1,760 pictures should give many steps
     max_lr: float = 1e-3  # the top of the one-cycle schedule; 3e-3 learnt nothing until it fell
     weight_decay: float = 0.05
