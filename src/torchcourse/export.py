@@ -16,8 +16,10 @@ from torchcourse.files import written_whole
 # Modules with an `export(folder)` that writes the ONNX files of their demo.
 DEMOS = (
     "torchcourse.surfaces",
+    "torchcourse.capstones.attacks.export",
     "torchcourse.capstones.digits.export",
     "torchcourse.capstones.gan.export",
+    "torchcourse.capstones.pets.export",
     "torchcourse.capstones.snake.export",
 )
 
