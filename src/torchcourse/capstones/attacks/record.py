@@ -23,7 +23,11 @@ from .record_stages import KINDS, SEEDS, record_digit, record_photo
 
 TRAINING = {"photo": record_photo, "digit": record_digit}
 # In the order in which they build on each other.
-STAGES = {"test_photo": record_test_photo, "test_digit": record_test_digit, "finish": finish}
+STAGES = {
+    "test_photo": record_test_photo,
+    "test_digit": record_test_digit,
+    "finish": finish,
+}
 DEFAULT_WORK = Path("runs/cap6_attacks")
 
 

@@ -27,6 +27,7 @@ from .record_stages import DIGIT_EPS, KINDS, PHOTO_EPS, SEEDS
 from .recorded import FOLDER
 
 STEPS, RESTARTS = 20, 3  # of the attack that counts
+WATCHED_BY = "validation_robust"  # column of the history that chooses what is shipped
 EVERY = 10  # the attack that counts sees each tenth test picture, all classes alike
 CURVE_PICTURES, CURVE_STEPS = 400, 10  # one seed, a shorter attack: to see the shape
 PHOTO_CURVE = [n / 255 for n in (0, 1, 2, 4, 8, 16, 32)]
@@ -55,7 +56,9 @@ def _measure(
     """What the plain and the defended networks of one family reach."""
     result: dict = {"eps": eps, "steps": STEPS, "restarts": RESTARTS, "networks": {}}
     for kind in KINDS:
-        seeds = {seed: load(work, family, kind, seed) for seed in SEEDS}
+        seeds = {
+            seed: load(work, f"{family}_{kind}_{seed}") for seed in recorded(work, family, kind)
+        }
         measured = {str(seed): _attacked(model, x, y, eps) for seed, model in seeds.items()}
         summary = {
             what: _spread([row[what]["share"] for row in measured.values()])
@@ -63,9 +66,8 @@ def _measure(
         }
         result["networks"][kind] = {"seeds": measured, **summary}
         result["networks"][kind]["curve"] = _curve(seeds[0], x, y, curve)
-    result["transfer"] = _transfer(
-        load(work, family, "plain", 0), load(work, family, "defended", 0), x, y, eps
-    )
+    first = [load(work, f"{family}_{kind}_0") for kind in KINDS]
+    result["transfer"] = _transfer(*first, x, y, eps)
     return result
 
 
@@ -115,23 +117,29 @@ def _spread(shares: Sequence[float]) -> dict:
     }
 
 
-def load(work: Path, family: str, kind: str, seed: int) -> nn.Module:
+def load(work: Path, name: str) -> nn.Module:
     """A network as it was kept, its weights rounded as they are shipped."""
-    model = PhotoNet() if family == "photo" else DigitNet()
-    model.load_state_dict(load_file(work / f"{family}_{kind}_{seed}.safetensors"))
+    model = PhotoNet() if name.startswith("photo") else DigitNet()
+    model.load_state_dict(load_file(work / f"{name}.safetensors"))
     return as_shipped(model).eval()
+
+
+def recorded(work: Path, family: str, kind: str) -> list[int]:
+    """Seeds that were trained: each is some minutes, and the record says how many there are."""
+    found = [seed for seed in SEEDS if (work / f"{family}_{kind}_{seed}.safetensors").exists()]
+    if 0 not in found:
+        raise SystemExit(f"run the stage {family!r} with --kind {kind} --seed 0 first")
+    return found
 
 
 def finish(work: Path) -> None:
     """Write the record, and ship the defended digit network that validated best."""
     found = runs(work)
     trained = {name: run for name, run in found.items() if "history" in run}
-    best = max(
-        SEEDS, key=lambda s: found[f"digit_defended_{s}"]["history"][-1]["validation_robust"]
-    )
-    model = load(work, "digit", "defended", best)
+    seeds = recorded(work, "digit", "defended")
+    best = max(seeds, key=lambda s: trained[f"digit_defended_{s}"]["history"][-1][WATCHED_BY])
     FOLDER.mkdir(parents=True, exist_ok=True)
-    save_file(half_weights(model), FOLDER / "model.safetensors")
+    save_file(half_weights(load(work, f"digit_defended_{best}")), FOLDER / "model.safetensors")
     write_json(FOLDER / "metrics.json", _metrics(found, trained, best))
     write_history(trained, FOLDER / "history.csv")
 
