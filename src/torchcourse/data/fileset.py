@@ -114,8 +114,9 @@ class FileSet:
 
     def _how_to_get(self, missing: list[RemoteFile]) -> str:
         megabytes = sum(file.size for file in missing) / 1e6
+        size = f"{megabytes:.0f}" if megabytes >= 1 else f"{megabytes:.1f}"
         state = "" if len(missing) == len(self.files) else " (a part is there)"
         return (
-            f"For {self.title}, a download of {megabytes:.0f} MB{state}, call load(download=True) "
+            f"For {self.title}, a download of {size} MB{state}, call load(download=True) "
             "or set TORCHCOURSE_PRESET=full"
         )
