@@ -113,17 +113,23 @@ def test_the_same_noise_and_shares_give_the_same_pictures(desk: Page) -> None:
     assert (pictures - expected[:, 0]).abs().max() < 1e-4
     measured = torch.tensor([[row[name] for name in PROPERTIES] for row in found["measured"]])
     torch.testing.assert_close(measured, measure(pictures), rtol=1e-3, atol=1e-4)
-    quantised = (255 * pictures).round().to(torch.uint8).numpy()
-    assert all(map(read_alike, quantised, found["read"]))
+    bytes_of_pictures = np.floor(255 * pictures.double().numpy() + 0.5).astype(np.uint8)
+    differences = [
+        (judged, digit)
+        for judged, digit in zip(map(judge, bytes_of_pictures), found["read"], strict=True)
+        if judged[0] != digit
+    ]
+    # Between two classes both are as good as equal, and the last digit of a float chooses.
+    assert all(sure < 0.6 for (_, sure), _ in differences) and len(differences) <= 6, differences
 
 
-def read_alike(picture: np.ndarray, digit: int | None) -> bool:
-    """The same answer, or, because rounding chose, another one that is as good as equal."""
+def judge(picture: np.ndarray) -> tuple[int | None, float]:
+    """What Python's reader sees in (28, 28) uint8, and how sure it is; None without ink."""
     try:
-        judged = digits.classify(picture)
+        found = digits.classify(picture)
     except digits.NoInkError:
-        return digit is None
-    return digit is not None and judged.probabilities[digit] > max(judged.probabilities) - 0.1
+        return None, 1.0
+    return found.digit, max(found.probabilities)
 
 
 def test_a_hand_walks_along_the_arc_and_moves_along_its_directions(desk: Page) -> None:
@@ -221,17 +227,20 @@ def test_keyboard_alone_writes_a_number_in_a_new_hand(visit: Callable) -> None:
     wait_for_words(page, "Type at least one digit")
 
 
-def test_sliders_change_the_hand_and_undo_takes_it_back(visit: Callable) -> None:
+def test_sliders_change_the_hand_and_reset_takes_it_back(visit: Callable) -> None:
     page = start(visit)
-    for name, value in [("slant", 3), ("weight", -2.5), ("variety", 0.9), ("daring", 0.1)]:
+    first = sheet(page)
+    for name, value in [("slant", -3), ("weight", -2.5), ("variety", 0.9), ("daring", 0.1)]:
         before = sheet(page)
         slide(page, name, value)
         page.wait_for_function(
             "before => document.querySelector('[data-sheet]').toDataURL() !== before", arg=before
         )
-    assert page.locator("[name=slant]").get_attribute("aria-valuetext") == "3.0"
-    page.get_by_role("button", name="Undo changes").click()
-    page.wait_for_function("document.querySelector('[name=slant]').ariaValueText !== '3.0'")
+    assert page.locator("[name=slant]").get_attribute("aria-valuetext") == "−3.0"
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_function(
+        "first => document.querySelector('[data-sheet]').toDataURL() === first", arg=first
+    )
 
 
 def test_digits_turn_into_others(visit: Callable) -> None:

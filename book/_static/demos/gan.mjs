@@ -36,7 +36,7 @@ class Demo {
     const click = (name, act) => this.find(name).addEventListener("click", act);
     click("new", () => this.begin(this.hand.number + 1));
     click("walk", () => (this.still ? this.stride() : this.walk()));
-    click("back", () => this.begin(this.hand.number));
+    click("reset", () => this.reset());
     this.root.addEventListener("input", ({ target }) => {
       if (this.styles.includes(target)) this.hand.move(target.name, Number(target.value));
       this.draw();
@@ -49,12 +49,18 @@ class Demo {
     new ResizeObserver(repaint).observe(this.root);
   }
 
-  /** A hand as it was drawn, with everything the reader changed in it taken back. */
+  /** A hand as it was drawn, its own slant, weight and width included. */
   async begin(number) {
     const { latent, directions } = this.writer.about;
     this.hand = new Hand(number, latent, directions);
     await this.draw();
     this.tell();
+  }
+
+  /** The hand as it was drawn, and every slider where it was at first. */
+  reset() {
+    for (const slider of this.root.querySelectorAll("[type=range]")) slider.value = slider.defaultValue;
+    return this.begin(this.hand.number);
   }
 
   /** On through the hands until the reader stops it. */
@@ -142,7 +148,7 @@ class Demo {
     for (const slider of this.styles) slider.value = this.hand.coordinate(slider.name);
     for (const slider of this.root.querySelectorAll("[type=range]")) {
       const style = this.styles.includes(slider);
-      const text = style ? this.hand.coordinate(slider.name).toFixed(1) : `${Math.round(100 * slider.value)} %`;
+      const text = style ? this.hand.coordinate(slider.name).toFixed(1).replace("-", "−") : `${Math.round(100 * slider.value)} %`;
       slider.setAttribute("aria-valuetext", text);
       slider.nextElementSibling.textContent = text;
     }
