@@ -17,7 +17,7 @@ from torchcourse.capstones.gan.model import Generator
 from torchcourse.capstones.gan.sampling import draw, load_generator, make_noise
 from torchcourse.export import to_onnx
 
-SAMPLES = 2000  # pictures from which the directions are estimated: many for 64 + 10 unknowns
+SAMPLES = 1000  # pictures from which the directions are estimated: many for 64 + 10 unknowns
 PROPERTIES = ("slant", "weight", "width")
 
 
