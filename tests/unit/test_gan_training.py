@@ -127,6 +127,32 @@ def test_a_seed_gives_a_run(data):
     assert [row["step"] for row in one.history] == [3, 6, 9, 12]
 
 
+def test_wrong_labels_teach_the_critic_what_a_label_means(data):
+    labels = data[1]
+    pictures = torch.zeros(40, 1, 28, 28)
+    pictures[torch.arange(40), 0, :, 2 * labels] = 1.0  # each class has a bright column of its own
+    gaps = []
+    for mismatch in (0.0, 1.0):
+        trainer = Trainer(pictures, labels, Config(**vars(TINY) | {"mismatch": mismatch}))
+        wrong = (labels + 1) % 10
+        for _ in range(40):
+            trainer._critic_step()
+        gaps.append((trainer.critic(pictures, labels) - trainer.critic(pictures, wrong)).mean())
+    assert gaps[1] > 1 and gaps[1] > gaps[0] + 0.5
+
+
+def test_a_run_can_take_over_the_networks_of_another(data):
+    first = Trainer(*data, TINY)
+    first.run(progress=False)
+    second = Trainer(*data, Config(**vars(TINY) | {"seed": 5, "lr_generator": 1e-4}))
+    second.take_over(first)
+    assert torch.equal(weights(first), weights(second)) and second.done == 0
+    second.run(progress=False)
+    assert not torch.equal(weights(first), weights(second))  # and they share no memory
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        Trainer(*data, Config(**vars(TINY) | {"width": 6})).take_over(first)
+
+
 @pytest.mark.parametrize("when", [3, 6])
 def test_interrupted_and_resumed_equals_uninterrupted(data, tmp_path, when):
     whole = Trainer(*data, TINY)

@@ -2,9 +2,11 @@
 
     python -m torchcourse.capstones.gan.record train --run main_0     one run (or more)
     python -m torchcourse.capstones.gan.record train                  all of them, one by one
+    python -m torchcourse.capstones.gan.record lag                    does the critic keep up?
     python -m torchcourse.capstones.gan.record ablation               measure the short runs
     python -m torchcourse.capstones.gan.record fashion                measure the clothes
     python -m torchcourse.capstones.gan.record main                   the long run, on the test part
+    python -m torchcourse.capstones.gan.record taught                 its pupil, on the test part
     python -m torchcourse.capstones.gan.record finish                 write weights/cap4_gan
 
 Runs leave their results in ``--work`` and go on from their checkpoint if they are interrupted.
@@ -35,7 +37,7 @@ WORK = Path("runs") / "cap4_gan"
 KEPT = "kept.pt"  # a finished run's checkpoint
 MAIN, MAIN_2 = (replace(part, mixed=True) for part in FULL)
 SEEDS = (0, 1, 2)
-SMALL = replace(QUICK, steps=600, width=8, batch=32, report_every=200)
+SMALL = replace(QUICK, steps=400, width=8, batch=32)
 ABLATION = {
     "penalty": SMALL,
     "spectral": replace(SMALL, penalty=0.0, spectral=True),
@@ -47,8 +49,11 @@ AFTER = {CHOSEN: "main_0"}  # it begins with the networks of that run
 RUNS = (
     {"main_0": MAIN, CHOSEN: MAIN_2}
     | {f"{name}_{s}": replace(run, seed=s) for s in SEEDS for name, run in ABLATION.items()}
-    | {FASHION: replace(QUICK, steps=800)}
+    | {FASHION: replace(QUICK, steps=600)}
 )
+
+
+STAGES = ("train", "lag", "ablation", "fashion", "main", "taught", "finish")
 
 
 def training_part(run: str) -> tuple[Tensor, Tensor, str]:
@@ -75,7 +80,9 @@ def train(run: str, work: Path) -> None:
         print(run, row, flush=True)
 
     if run in AFTER:
-        trainer.take_over(work / AFTER[run] / KEPT)
+        before = Trainer(pictures, labels, RUNS[AFTER[run]])
+        before.load(work / AFTER[run] / KEPT)
+        trainer.take_over(before)
     trainer.run(work / run, report, progress=False)
     (work / run / "last.pt").rename(work / run / KEPT)
     save_generator(trainer.average.module, work / f"{run}.safetensors")
@@ -85,6 +92,7 @@ def train(run: str, work: Path) -> None:
         "pictures": len(labels),
         "seconds": round(sum(row["seconds"] for row in trainer.history), 1),
         "processor_seconds": round(time.process_time() - started, 1),
+        "device": str(trainer.device),
         "threads": torch.get_num_threads(),
         "history": trainer.history,
     }
@@ -95,6 +103,13 @@ def measure(stage: str, work: Path) -> None:
     """One of the stages behind training."""
     if stage == "main":
         results.measure_main(CHOSEN, training_part(CHOSEN)[0], work)
+    elif stage == "taught":
+        results.measure_taught(CHOSEN, work)
+    elif stage == "lag":
+        pictures, labels, _ = training_part(AFTER[CHOSEN])
+        trainer = Trainer(pictures, labels, MAIN)
+        trainer.load(work / AFTER[CHOSEN] / KEPT)
+        results.measure_lag(trainer, work)
     elif stage == "ablation":
         results.measure_ablation(list(ABLATION), SEEDS, work)
     elif stage == "fashion":
@@ -105,7 +120,7 @@ def measure(stage: str, work: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("stage", choices=["train", "ablation", "fashion", "main", "finish"])
+    parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--run", choices=RUNS, nargs="+", default=[*RUNS], help="of 'train'")
     parser.add_argument("--work", type=Path, default=WORK)
     args = parser.parse_args()
