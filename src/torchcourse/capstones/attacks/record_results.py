@@ -23,56 +23,69 @@ from .defend import as_pixels
 from .measure import still_right
 from .model import PhotoNet
 from .perturb import fgsm, pgd
-from .record_stages import DIGIT_EPS, KINDS, PHOTO_EPS, SEEDS
+from .record_stages import EPS, FAMILIES, KINDS, SEEDS
 from .recorded import FOLDER
 
 STEPS, RESTARTS = 20, 3  # of the attack that counts
 WATCHED_BY = "validation_robust"  # column of the history that chooses what is shipped
-EVERY = 10  # the attack that counts sees each tenth test picture, all classes alike
-CURVE_PICTURES, CURVE_STEPS = 400, 10  # one seed, a shorter attack: to see the shape
-PHOTO_CURVE = [n / 255 for n in (0, 1, 2, 4, 8, 16, 32)]
-DIGIT_CURVE = [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5]
+EVERY = 20  # the attack that counts sees each 20th test picture, all classes alike
+CURVE_PICTURES, CURVE_STEPS = 250, 10  # one seed, a shorter attack: to see the shape
+CURVES = {
+    "photo": [n / 255 for n in (0, 1, 2, 4, 8, 16, 32)],
+    "digit": [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5],
+}
 
 
-def record_test_photo(work: Path) -> None:
-    """Attack the photo networks of all seeds on CIFAR-10's test part."""
-    data = image_data.load("cifar10", train=False)
-    x, y = as_pixels(data.images), data.labels
-    write_json(work / "test_photo.json", _measure("photo", work, x, y, PHOTO_EPS, PHOTO_CURVE))
-
-
-def record_test_digit(work: Path) -> None:
-    """Attack the digit networks of all seeds, and that of capstone 1, on MNIST's test part."""
+def test_part(family: str) -> tuple[Tensor, Tensor]:
+    """Pictures (N, C, H, W) in ``[0, 1]`` and labels (N,) that no training has seen."""
+    if family == "photo":
+        data = image_data.load("cifar10", train=False)
+        return as_pixels(data.images), data.labels
     data = load_mnist(train=False)
-    x, y = prepare_batch(data.images), data.labels
-    result = _measure("digit", work, x, y, DIGIT_EPS, DIGIT_CURVE)
-    result["capstone 1"] = _attacked(digits.load_model(), x, y, DIGIT_EPS)
-    write_json(work / "test_digit.json", result)
+    return prepare_batch(data.images), data.labels
 
 
-def _measure(
-    family: str, work: Path, x: Tensor, y: Tensor, eps: float, curve: Sequence[float]
-) -> dict:
+def record_test(family: str, kind: str, seed: int, work: Path) -> None:
+    """Attack one network on the test part; the first seed at several ε, too."""
+    x, y = test_part(family)
+    model, eps = load(work, f"{family}_{kind}_{seed}"), EPS[family]
+    result = {"attacked": _attacked(model, x, y, eps)}
+    if seed == SEEDS[0]:
+        result["curve"] = _curve(model, x, y, CURVES[family])
+    write_json(work / f"test_{family}_{kind}_{seed}.json", result)
+
+
+def record_transfer(work: Path) -> None:
+    """Carry pictures over from plain to defended networks, and attack that of capstone 1."""
+    result: dict = {}
+    for family in FAMILIES:
+        x, y = test_part(family)
+        first = [load(work, f"{family}_{kind}_{SEEDS[0]}") for kind in KINDS]
+        result[family] = _transfer(*first, x, y, EPS[family])
+    result["capstone 1"] = _attacked(digits.load_model(), x, y, EPS["digit"])
+    write_json(work / "transfer.json", result)
+
+
+def _results(family: str, found: dict) -> dict:
     """What the plain and the defended networks of one family reach."""
-    result: dict = {"eps": eps, "steps": STEPS, "restarts": RESTARTS, "networks": {}}
+    result: dict = {"eps": EPS[family], "steps": STEPS, "restarts": RESTARTS, "networks": {}}
     for kind in KINDS:
-        seeds = {
-            seed: load(work, f"{family}_{kind}_{seed}") for seed in recorded(work, family, kind)
-        }
-        measured = {str(seed): _attacked(model, x, y, eps) for seed, model in seeds.items()}
+        names = {seed: f"test_{family}_{kind}_{seed}" for seed in SEEDS}
+        tests = {str(seed): found[name] for seed, name in names.items() if name in found}
+        if str(SEEDS[0]) not in tests:
+            raise SystemExit(f"run 'test_{family}' with --kind {kind} --seed {SEEDS[0]} first")
+        seeds = {seed: test["attacked"] for seed, test in tests.items()}
         summary = {
-            what: _spread([row[what]["share"] for row in measured.values()])
+            what: _spread([row[what]["share"] for row in seeds.values()])
             for what in ("clean", "fgsm", "pgd")
         }
-        result["networks"][kind] = {"seeds": measured, **summary}
-        result["networks"][kind]["curve"] = _curve(seeds[0], x, y, curve)
-    first = [load(work, f"{family}_{kind}_0") for kind in KINDS]
-    result["transfer"] = _transfer(*first, x, y, eps)
-    return result
+        curve = tests[str(SEEDS[0])]["curve"]
+        result["networks"][kind] = {"seeds": seeds, **summary, "curve": curve}
+    return result | {"transfer": found["transfer"][family]}
 
 
 def _attacked(model: nn.Module, x: Tensor, y: Tensor, eps: float) -> dict:
-    """Accuracy on all pictures, and on each tenth under FGSM and PGD."""
+    """Accuracy on all pictures, and on each 20th under FGSM and PGD."""
     torch.manual_seed(0)
     clean = int((predict(model, x).argmax(1) == y).sum())
     few, labels = x[::EVERY], y[::EVERY]
@@ -124,23 +137,18 @@ def load(work: Path, name: str) -> nn.Module:
     return as_shipped(model).eval()
 
 
-def recorded(work: Path, family: str, kind: str) -> list[int]:
-    """Seeds that were trained: each is some minutes, and the record says how many there are."""
-    found = [seed for seed in SEEDS if (work / f"{family}_{kind}_{seed}.safetensors").exists()]
-    if 0 not in found:
-        raise SystemExit(f"run the stage {family!r} with --kind {kind} --seed 0 first")
-    return found
-
-
 def finish(work: Path) -> None:
-    """Write the record, and ship the defended digit network that validated best."""
+    """Write the record, and ship the defended digit network that validated best.
+
+    Seeds that were not trained, or not tested, are left out of it.
+    """
     found = runs(work)
     trained = {name: run for name, run in found.items() if "history" in run}
-    seeds = recorded(work, "digit", "defended")
-    best = max(seeds, key=lambda s: trained[f"digit_defended_{s}"]["history"][-1][WATCHED_BY])
+    names = [name for name in trained if name.startswith("digit_defended")]
+    best = max(names, key=lambda name: trained[name]["history"][-1][WATCHED_BY])
     FOLDER.mkdir(parents=True, exist_ok=True)
-    save_file(half_weights(load(work, f"digit_defended_{best}")), FOLDER / "model.safetensors")
-    write_json(FOLDER / "metrics.json", _metrics(found, trained, best))
+    save_file(half_weights(load(work, best)), FOLDER / "model.safetensors")
+    write_json(FOLDER / "metrics.json", _metrics(found, trained, trained[best]["seed"]))
     write_history(trained, FOLDER / "history.csv")
 
 
@@ -158,9 +166,8 @@ def _metrics(found: dict, trained: dict, best: int) -> dict:
         "versions": versions(),
         "precision": "trained in bfloat16 where the processor has it, attacked in float32",
         "shipped": {"network": "digit, defended", "seed": best, "dtype": "float16"},
-        "photo": found["test_photo"],
-        "digit": found["test_digit"],
-        "pets": found.get("test_pets"),
+        **{family: _results(family, found) for family in FAMILIES},
+        "capstone 1": found["transfer"]["capstone 1"],
         "runs": {
             name: {key: value for key, value in run.items() if key != "history"}
             for name, run in trained.items()

@@ -21,12 +21,13 @@ from .model import PhotoNet
 
 SEEDS = (0, 1, 2)
 KINDS = ("plain", "defended")
-PHOTO_EPS, DIGIT_EPS = 8 / 255, 0.2
+FAMILIES = ("photo", "digit")
+EPS = {"photo": 8 / 255, "digit": 0.2}  # that the defence is trained for
 #: epochs, attack steps and rate of each kind of run
 PHOTO_PLAIN = {"epochs": 2, "eps": 0.0}
-PHOTO_DEFENDED = {"epochs": 5, "eps": PHOTO_EPS, "steps": 1}
+PHOTO_DEFENDED = {"epochs": 5, "eps": EPS["photo"], "steps": 1}
 DIGIT_PLAIN = {"epochs": 2, "eps": 0.0, "max_lr": 0.1}
-DIGIT_DEFENDED = {"epochs": 2, "eps": DIGIT_EPS, "steps": 2, "max_lr": 0.1}
+DIGIT_DEFENDED = {"epochs": 2, "eps": EPS["digit"], "steps": 2, "max_lr": 0.1}
 DIGITS = 15_000  # training digits of MNIST: more would hardly help, and each is attacked
 VALIDATION = 1_000  # cut from the training part, each class in its share
 WATCHED = 300  # of these are attacked after each epoch, to see a collapse of the defence
@@ -49,7 +50,7 @@ def record_photo(kind: str, seed: int, work: Path) -> None:
         data.labels[training],
         seed=seed,
         augment=flip_and_shift,
-        evaluate=_watch(as_pixels(data.images[held]), data.labels[held], PHOTO_EPS),
+        evaluate=_watch(as_pixels(data.images[held]), data.labels[held], EPS["photo"]),
         device=device,
         **recipe,
     )
@@ -72,7 +73,7 @@ def record_digit(kind: str, seed: int, work: Path) -> None:
         images[training],
         data.labels[training],
         seed=seed,
-        evaluate=_watch(images[held], data.labels[held], DIGIT_EPS),
+        evaluate=_watch(images[held], data.labels[held], EPS["digit"]),
         device=device,
         **recipe,
     )
