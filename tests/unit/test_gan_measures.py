@@ -39,6 +39,8 @@ def test_frechet_distance_is_its_closed_form():
     assert frechet_distance(one, other) == pytest.approx(17, abs=1e-6)
     assert frechet_distance(other, one) == pytest.approx(17, abs=1e-6)
     assert frechet_distance(other, other) == pytest.approx(0, abs=1e-6)
+    # one feature: (2 − 0)² for the means, and equal deviations
+    assert frechet_distance(one[:, :1], other[:, :1]) == pytest.approx(4, abs=1e-6)
 
 
 def test_frechet_distance_does_not_care_how_the_axes_lie():

@@ -83,7 +83,7 @@ def frechet_distance(one: Tensor, other: Tensor) -> float:
             " take more pictures"
         )
     one, other = one.double(), other.double()  # float32 loses the small eigenvalues
-    first, second = one.T.cov(), other.T.cov()  # (D, D)
+    first, second = (torch.atleast_2d(cloud.T.cov()) for cloud in (one, other))  # (D, D)
     root = _root(first)
     both = torch.linalg.eigvalsh(root @ second @ root).clamp(min=0).sqrt().sum()
     gap = (one.mean(0) - other.mean(0)).square().sum()

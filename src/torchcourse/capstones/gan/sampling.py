@@ -44,7 +44,10 @@ def save_generator(model: Generator, path: str | Path) -> None:
         name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
         for name, value in model.state_dict().items()
     }
-    save_file(weights, path)
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")  # nobody shall read half a file
+    save_file(weights, temporary)
+    temporary.replace(path)
 
 
 def _load(path: Path) -> Generator:

@@ -62,7 +62,8 @@ class Config:
 
 QUICK = Config(steps=800, width=12, batch=48, averaging=0.98, report_every=100)  # a minute
 # The recorded run has two parts. At equal rates pictures come quickly, but then the critic no
-# longer keeps up with the generator, and nothing improves. So it gets more steps, a higher rate.
+# longer keeps up with the generator, and nothing improves. So the second part has a slower
+# generator, and the critic also learns from wrong labels.
 FULL = (
     Config(),
     Config(
