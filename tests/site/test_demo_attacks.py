@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from demo_page import run_in_page, wait_for_words
+from demo_page import run_in_page, wait_for_words, words
 from handwriting import write
 from PIL import Image
 from playwright.sync_api import Browser, Page
@@ -346,6 +346,16 @@ def test_an_attack_is_shown_and_told_and_follows_the_sliders(visit: Callable) ->
     choose(page, "fgsm")
     wait_for_words(page, "After 1 step,")
     assert page.locator("[name=steps]").is_disabled()
+
+
+def test_the_defended_network_withstands_what_fools_the_other(visit: Callable) -> None:
+    page = start(visit)
+    wait_for_words(page, "Fooled.")
+    set_slider(page, "steps", 20)
+    wait_for_words(page, "After 20 steps")
+    choose(page, "defended")
+    wait_for_words(page, "Not fooled.")
+    assert "After 20 steps, no pixel changed by more than 0.15: 3 with" in words(page)
 
 
 def test_every_step_is_shown_and_a_change_begins_anew(visit: Callable) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from torchcourse.capstones import digits, pets
+from torchcourse.capstones.attacks.recorded import load_defended
 from torchcourse.capstones.digits.preprocess import SIZE as DIGIT_SIZE
 from torchcourse.data.digits import load_bundled
 from torchcourse.export import to_onnx
@@ -47,6 +48,7 @@ class Victim:
 DRAWINGS = {"classes": tuple("0123456789"), "shape": (1, DIGIT_SIZE, DIGIT_SIZE)}
 VICTIMS = {
     "digits": Victim(digits.load_model, **DRAWINGS, eps=(15, 50), per=100),
+    "defended": Victim(load_defended, **DRAWINGS, eps=(15, 50), per=100),
     "pets": Victim(pets.load_model, pets.CLASSES, (3, pets.SIZE, pets.SIZE), eps=(4, 32), per=255),
 }
 EXAMPLES = (3, 4, 7)  # digits to try without a pen
