@@ -26,7 +26,8 @@ def written_whole(path: Path) -> Iterator[Path]:
         as `path` does, for those who choose a format by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+    # No name that begins with a dot: torch.save calls its archive by what stands before the last.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix="writing-", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
