@@ -119,9 +119,8 @@ def test_the_same_noise_and_shares_give_the_same_pictures(desk: Page) -> None:
         for judged, digit in zip(map(judge, bytes_of_pictures), found["read"], strict=True)
         if judged[0] != digit
     ]
-    # Many of these pictures lie between classes or are hazy, where rounding may decide; that real
-    # handwriting is read alike, test_demo_digits.py asks more strictly.
-    assert len(differences) <= 6, differences
+    # Halfway between two classes the last digit of a float may choose; nowhere else.
+    assert all(sure < 0.6 for (_, sure), _ in differences), differences
 
 
 def judge(picture: np.ndarray) -> tuple[int | None, float]:
