@@ -153,8 +153,8 @@ def test_a_failing_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     fit(**arguments(epochs=1, folder=tmp_path))
     before = (tmp_path / "last.pt").read_bytes()
 
-    def full_disk(content, file):
-        file.write(b"half of")
+    def full_disk(content, path):
+        path.write_bytes(b"half of")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full_disk)
