@@ -12,10 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
@@ -23,9 +21,9 @@ import torch
 from nbclient import NotebookClient
 
 from tools.notebooks import ROOT
+from torchcourse.recording import versions, write_json
 
 TAG = "measured"
-PACKAGES = ("torch", "numpy", "scikit-learn")
 LONGEST = 3600  # seconds for one cell
 
 
@@ -76,11 +74,10 @@ def main() -> None:
         "wall_seconds": round(time.perf_counter() - started),
         "device": "cpu" if not torch.cuda.is_available() else torch.cuda.get_device_name(),
         "threads": arguments.threads,
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        "versions": versions("scikit-learn"),
     }
     path = target(lesson)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_json(path, record)
     print(f"wrote {path.relative_to(ROOT)}")
 
 

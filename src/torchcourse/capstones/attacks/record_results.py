@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from torchcourse.capstones import digits
-from torchcourse.capstones.digits.measure import share
 from torchcourse.capstones.digits.model import DigitNet
 from torchcourse.capstones.digits.preprocess import prepare_batch
-from torchcourse.capstones.digits.record_files import as_shipped, half_weights, load_mnist, runs
-from torchcourse.capstones.digits.record_results import versions, write_history, write_json
 from torchcourse.capstones.digits.training import predict
 from torchcourse.data import images as image_data
+from torchcourse.recording import (
+    as_shipped,
+    half_weights,
+    load_mnist,
+    runs,
+    save_weights,
+    share,
+    spread,
+    versions,
+    without_history,
+    write_history,
+    write_json,
+)
 
 from .defend import as_pixels
 from .measure import still_right
@@ -76,7 +85,7 @@ def _results(family: str, found: dict) -> dict:
             raise SystemExit(f"run 'test_{family}' with --kind {kind} --seed {SEEDS[0]} first")
         seeds = {seed: test["attacked"] for seed, test in tests.items()}
         summary = {
-            what: _spread([row[what]["share"] for row in seeds.values()])
+            what: spread([row[what]["share"] for row in seeds.values()])
             for what in ("clean", "fgsm", "pgd")
         }
         curve = tests[str(SEEDS[0])]["curve"]
@@ -123,13 +132,6 @@ def _transfer(plain: nn.Module, defended: nn.Module, x: Tensor, y: Tensor, eps: 
     return share(int((predict(defended, adversarial).argmax(1) == y).sum()), len(y))
 
 
-def _spread(shares: Sequence[float]) -> dict:
-    return {
-        "mean": round(statistics.mean(shares), 5),
-        "std": round(statistics.stdev(shares), 5) if len(shares) > 1 else None,
-    }
-
-
 def load(work: Path, name: str) -> nn.Module:
     """A network as it was kept, its weights rounded as they are shipped."""
     model = PhotoNet() if name.startswith("photo") else DigitNet()
@@ -146,8 +148,7 @@ def finish(work: Path) -> None:
     trained = {name: run for name, run in found.items() if "history" in run}
     names = [name for name in trained if name.startswith("digit_defended")]
     best = max(names, key=lambda name: trained[name]["history"][-1][WATCHED_BY])
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    save_file(half_weights(load(work, best)), FOLDER / "model.safetensors")
+    save_weights(FOLDER / "model.safetensors", half_weights(load(work, best)))
     write_json(FOLDER / "metrics.json", _metrics(found, trained, trained[best]["seed"]))
     write_history(trained, FOLDER / "history.csv")
 
@@ -168,8 +169,5 @@ def _metrics(found: dict, trained: dict, best: int) -> dict:
         "shipped": {"network": "digit, defended", "seed": best, "dtype": "float16"},
         **{family: _results(family, found) for family in FAMILIES},
         "capstone 1": found["transfer"]["capstone 1"],
-        "runs": {
-            name: {key: value for key, value in run.items() if key != "history"}
-            for name, run in trained.items()
-        },
+        "runs": {name: without_history(run) for name, run in trained.items()},
     }

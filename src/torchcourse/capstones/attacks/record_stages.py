@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from torchcourse.capstones.digits.model import DigitNet
 from torchcourse.capstones.digits.preprocess import prepare_batch
-from torchcourse.capstones.digits.record_files import Clock, keep, load_mnist
 from torchcourse.capstones.digits.training import count_errors, split
 from torchcourse.data import images as image_data
+from torchcourse.recording import Clock, keep, load_mnist
 from torchcourse.runtime import get_device
 
 from .defend import as_pixels, flip_and_shift, train

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from torchcourse.recording import share
 
 from .ctc import ALPHABET, LineReader
 from .expressions import ExpressionError, evaluate, random_expression
@@ -28,31 +29,6 @@ SUM_STYLES = {
         gap=(2, 8), slant=(0.0, 0.3), slope=2, shadow=0.4, noise=(0.0, 0.04), contrast=(0.5, 0.95)
     ),
 }
-
-
-def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share, also right near 0 and 1 (Wilson, 1927).
-
-    >>> [round(end, 3) for end in wilson(98, 100)]
-    [0.93, 0.994]
-    """
-    if not 0 <= hits <= count or count == 0:
-        raise ValueError(f"expected 0 <= hits <= count and count > 0, got {hits} and {count}")
-    share, extra = hits / count, z * z / count
-    middle = (share + extra / 2) / (1 + extra)
-    half = z * sqrt(share * (1 - share) / count + extra / (4 * count)) / (1 + extra)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def share(hits: int, count: int) -> dict:
-    """A share with its interval, as `metrics.json` holds it."""
-    low, high = wilson(hits, count)
-    return {
-        "hits": hits,
-        "count": count,
-        "share": round(hits / count, 5),
-        "interval": [round(low, 5), round(high, 5)],
-    }
 
 
 def exact_share(pairs: list[tuple[str, str]]) -> dict:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import time
 from pathlib import Path
-from typing import TypeVar
 
-import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from torchcourse.data import digits as digit_data
+from torchcourse.recording import load_mnist
 
 from .ctc import LineReader
 from .model import DigitNet
@@ -19,66 +15,12 @@ from .preprocess import prepare_batch
 from .training import VALIDATION, split
 
 SEEDS = (0, 1, 2)
-Network = TypeVar("Network", bound=nn.Module)
-
-
-class Clock:
-    """Time since it was made.
-
-    Processor time stands beside wall time, so that other work on the machine does not count.
-    """
-
-    def __init__(self) -> None:
-        self.wall, self.processor = time.perf_counter(), time.process_time()
-
-    def times(self) -> dict[str, float]:
-        return {
-            "wall_seconds": round(time.perf_counter() - self.wall, 1),
-            "processor_seconds": round(time.process_time() - self.processor, 1),
-        }
-
-
-def load_mnist(train: bool) -> digit_data.Digits:
-    """MNIST, or a sentence that says how to get it: no record is made on other digits."""
-    data = digit_data.load(train=train)
-    if data.source != "MNIST":
-        raise SystemExit(
-            "the record is made on MNIST, which was not found; "
-            "set TORCHCOURSE_DATA to its folder or TORCHCOURSE_PRESET=full to download it"
-        )
-    return data
 
 
 def training_part() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Prepared training images, labels, and the indices to train on and to validate with."""
     data = load_mnist(train=True)
     return prepare_batch(data.images), data.labels, *split(data.labels, VALIDATION)
-
-
-def keep(
-    model: nn.Module,
-    history: list[dict],
-    name: str,
-    work: Path,
-    clock: Clock,
-    device: torch.device,
-    **more: object,
-) -> None:
-    """Leave the weights and what is known about the run in `work`."""
-    weights = {key: tensor.cpu().contiguous() for key, tensor in model.state_dict().items()}
-    save_file(weights, work / f"{name}.safetensors")
-    result = more | {
-        **clock.times(),
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-        "history": history,
-    }
-    (work / f"{name}.json").write_text(json.dumps(result, indent=1))
-
-
-def runs(work: Path) -> dict[str, dict]:
-    """What the stages that have run left behind."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(work.glob("*.json"))}
 
 
 def load_digit(work: Path, name: str) -> DigitNet:
@@ -94,20 +36,6 @@ def load_reader(work: Path, name: str) -> LineReader:
 def _load(model: nn.Module, path: Path) -> nn.Module:
     model.load_state_dict(load_file(path))
     return model.eval()
-
-
-def half_weights(model: nn.Module) -> dict[str, Tensor]:
-    """The weights as they are shipped: in 16 bits, which halves the files."""
-    return {
-        key: tensor.half() if tensor.is_floating_point() else tensor
-        for key, tensor in model.state_dict().items()
-    }
-
-
-def as_shipped(model: Network) -> Network:
-    """The same network with its weights rounded as in the shipped file."""
-    model.load_state_dict(half_weights(model))
-    return model
 
 
 def chosen(found: dict) -> tuple[str, str]:

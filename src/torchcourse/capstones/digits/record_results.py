@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import platform
-import statistics
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from torchcourse.data import digits as digit_data
+from torchcourse.recording import (
+    as_shipped,
+    half_weights,
+    load_mnist,
+    runs,
+    save_weights,
+    share,
+    spread,
+    versions,
+    without_history,
+    write_history,
+    write_json,
+)
 
 from . import symbols
-from .measure import CONDITIONS, MAIN_CONDITIONS, measure_numbers, measure_sums, share
+from .measure import CONDITIONS, MAIN_CONDITIONS, measure_numbers, measure_sums
 from .model import DigitNet
 from .pages import Glyphs
 from .preprocess import prepare_batch
-from .record_files import (
-    SEEDS,
-    as_shipped,
-    chosen,
-    half_weights,
-    load_digit,
-    load_mnist,
-    load_reader,
-    runs,
-    training_part,
-)
+from .record_files import SEEDS, chosen, load_digit, load_reader, training_part
 from .training import VALIDATION, count_errors, predict
 
 PAGES, FEWER_PAGES, SUMS = 1_000, 200, 500  # measured per condition
@@ -108,21 +104,17 @@ def finish(work: Path) -> None:
         "about": "Recorded full run of capstone 1, handwritten digits.",
         "written_by": "python -m torchcourse.capstones.digits.record",
         "data": _describe_data(),
-        "versions": versions(),
+        "versions": versions("opencv-python-headless"),
         "parameters": {"digit network": _count(model), "line reader": _count(reader)},
         "shipped": {"digit_seed": found[best]["seed"], "reader": reader_name, "dtype": "float16"},
         **test,
-        "quick": quick and {key: value for key, value in quick.items() if key != "history"},
+        "quick": quick and without_history(quick),
         "numbers": numbers,
         "sums": sums,
-        "runs": {
-            name: {key: value for key, value in run.items() if key != "history"}
-            for name, run in found.items()
-        },
+        "runs": {name: without_history(run) for name, run in found.items()},
     }
-    WEIGHTS.mkdir(parents=True, exist_ok=True)
-    save_file(half_weights(model), WEIGHTS / "model.safetensors")
-    save_file(half_weights(reader), WEIGHTS / "reader.safetensors")
+    save_weights(WEIGHTS / "model.safetensors", half_weights(model))
+    save_weights(WEIGHTS / "reader.safetensors", half_weights(reader))
     write_json(WEIGHTS / "metrics.json", metrics)
     write_history(found, WEIGHTS / "history.csv")
 
@@ -166,8 +158,7 @@ def _digit_results(
         seeds[str(seed)] = share(len(labels) - errors, len(labels)) | {"validation": validation}
     return {
         "test_accuracy_by_seed": seeds,
-        "mean": round(statistics.mean(accuracies), 5),
-        "std": round(statistics.stdev(accuracies), 5) if len(accuracies) > 1 else None,
+        **spread(accuracies),
         "baselines": _baselines(images, labels),
     }
 
@@ -207,33 +198,5 @@ def _describe_data() -> dict:
     return described
 
 
-def versions() -> dict:
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "processor": torch.cpu.get_capabilities().get("cpu_name", platform.machine())
-        if hasattr(torch.cpu, "get_capabilities")
-        else platform.machine(),
-    }
-
-
 def _count(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
-
-
-def write_json(path: Path, content: dict) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def write_history(found: dict, path: Path) -> None:
-    """One row per run and epoch."""
-    rows = [{"run": name} | row for name, run in found.items() for row in run["history"]]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(
-            {k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in rows
-        )

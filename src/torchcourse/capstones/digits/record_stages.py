@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import tempfile
@@ -13,16 +12,16 @@ import torch
 from torch import nn
 
 from torchcourse.data import digits as digit_data
+from torchcourse.recording import Clock, keep, load_mnist, share, write_json
 from torchcourse.runtime import get_device
 
 from . import symbols
 from .ctc import LineReader
-from .measure import share
 from .model import DigitNet
 from .pages import TRAINING, Glyphs
 from .preprocess import prepare_batch
 from .reader_training import make_strips, read_strips, train_reader
-from .record_files import Clock, keep, load_digit, load_mnist, load_reader, training_part
+from .record_files import load_digit, load_reader, training_part
 from .training import VALIDATION, count_errors, split, train
 
 FIRST_EPOCHS, AGAIN_EPOCHS, AGAIN_SEED = 14, 8, 1_000
@@ -105,7 +104,7 @@ def record_quick(work: Path) -> None:
         "mean": round(statistics.mean(row["share"] for row in seeds.values()), 5),
         "std": round(statistics.stdev(row["share"] for row in seeds.values()), 5),
     }
-    (work / "quick.json").write_text(json.dumps({"history": []} | result, indent=1))
+    write_json(work / "quick.json", {"history": []} | result)
 
 
 def record_reader(work: Path) -> None:

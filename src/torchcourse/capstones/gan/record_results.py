@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import statistics
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 
 import torch
 from torch import Tensor
 
-from torchcourse.capstones.digits.measure import share
-from torchcourse.capstones.digits.record_files import load_mnist
-from torchcourse.capstones.digits.record_results import versions, write_history, write_json
 from torchcourse.capstones.digits.training import count_errors, train
 from torchcourse.capstones.gan.measures import (
     Look,
@@ -27,13 +23,23 @@ from torchcourse.capstones.gan.model import Critic, Generator
 from torchcourse.capstones.gan.sampling import generate, load_generator, save_generator
 from torchcourse.capstones.gan.training import Trainer
 from torchcourse.data import digits, images
+from torchcourse.recording import (
+    load_mnist,
+    runs,
+    share,
+    spread,
+    versions,
+    without_history,
+    write_history,
+    write_json,
+)
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "cap4_gan"
 EACH = 1_000  # pictures of each class that the main run is measured on
 TAUGHT = 1_000  # of each class that the student is taught with
 TAUGHT_EPOCHS = 3
 SEED = 1_000  # of the noise everything is measured with: no training seed
-PARTS = ("main", "taught", "lag", "ablation", "fashion")
+PARTS = ("main", "seeds", "taught", "lag", "ablation", "fashion")
 TRUNCATIONS = (0.25, 0.5, 1.0, 1.5, 2.0, None)
 
 
@@ -82,12 +88,16 @@ def _neighbours(made: Tensor, test: Tensor, album: Tensor, each: int = 1_000) ->
 def measure_taught(run: str, work: Path) -> None:
     """A classifier that has seen generated digits only, on the real ones of the test part."""
     model, test = load_generator(work / f"{run}.safetensors"), load_mnist(train=False)
+    hits = round(_pupil(model, test) * len(test.labels))
+    result = {"run": run, "pictures": 10 * TAUGHT, "epochs": TAUGHT_EPOCHS}
+    write_json(work / "measured_taught.json", _rounded(result | share(hits, len(test.labels))))
+
+
+def _pupil(model: Generator, test: digits.Digits) -> float:
+    """Accuracy on real digits of a classifier that was taught with this generator's."""
     labels = torch.arange(10).repeat_interleave(TAUGHT)
     made = generate(labels, SEED + 1, model=model)
-    accuracy = taught(made, labels, test.images, test.labels, TAUGHT_EPOCHS)
-    hits = round(accuracy * len(test.labels))
-    result = {"run": run, "pictures": len(labels), "epochs": TAUGHT_EPOCHS}
-    write_json(work / "measured_taught.json", _rounded(result | share(hits, len(test.labels))))
+    return taught(made, labels, test.images, test.labels, TAUGHT_EPOCHS)
 
 
 def _truncated(model: Generator, limit: float | None, real: Look) -> dict:
@@ -135,27 +145,38 @@ def measure_fashion(run: str, work: Path) -> None:
 
 def measure_ablation(names: list[str], seeds: tuple[int, ...], work: Path) -> None:
     """Conditional accuracy of the short runs' generators, on 1,000 pictures each."""
-    labels = torch.arange(10).repeat_interleave(100)
+    labels, found = torch.arange(10).repeat_interleave(100), runs(work)
     result = {}
     for name in names:
-        runs = [f"{name}_{seed}" for seed in seeds]
         shares = []
-        for run in runs:
-            made = generate(labels, SEED, model=load_generator(work / f"{run}.safetensors"))
-            shares.append((look(made).answers == labels).float().mean().item())
-        spent = [json.loads((work / f"{r}.json").read_text())["processor_seconds"] for r in runs]
-        result[name] = {
-            "judge": shares,
-            "mean": statistics.mean(shares),
-            "std": statistics.stdev(shares),
-            "processor_seconds": statistics.mean(spent),
-        }
+        for seed in seeds:
+            model = load_generator(work / f"{name}_{seed}.safetensors")
+            answers = look(generate(labels, SEED, model=model)).answers
+            shares.append((answers == labels).float().mean().item())
+        spent = [found[f"{name}_{seed}"]["processor_seconds"] for seed in seeds]
+        result[name] = {"judge": shares, **spread(shares), "processor_seconds": mean(spent)}
     write_json(work / "measured_ablation.json", _rounded(result))
+
+
+def measure_seeds(seeds: tuple[str, ...], work: Path) -> None:
+    """What counts most, for the last run of every seed: judge, Fréchet distance, pupil."""
+    test, labels = load_mnist(train=False), torch.arange(10).repeat_interleave(EACH)
+    real, by_run = look(test.images), {}
+    for run in seeds:
+        model = load_generator(work / f"{run}.safetensors")
+        seen = look(generate(labels, SEED, model=model))
+        by_run[run] = {
+            "judge": (seen.answers == labels).double().mean().item(),
+            "frechet": frechet_distance(seen.features, real.features),
+            "taught": _pupil(model, test),
+        }
+    whole = {key: spread([row[key] for row in by_run.values()]) for key in by_run[seeds[0]]}
+    write_json(work / "measured_seeds.json", _rounded({"runs": by_run, **whole}))
 
 
 def finish(main: str, fashion: str, work: Path) -> None:
     """Put together what the stages left, beside the weights."""
-    found = {path.stem: json.loads(path.read_text()) for path in sorted(work.glob("*.json"))}
+    found = runs(work)
     measured = {name: found.pop(f"measured_{name}", None) for name in PARTS}
     if measured["main"] is None:
         raise SystemExit("run the stages 'train' and 'measure' first")
@@ -172,21 +193,16 @@ def finish(main: str, fashion: str, work: Path) -> None:
         },
         "shipped": {"run": main, "dtype": "float16"},
         **measured,
-        "runs": {name: _without_history(run) for name, run in found.items()},
+        "runs": {name: without_history(run) for name, run in found.items()},
     }
-    WEIGHTS.mkdir(parents=True, exist_ok=True)
     if measured["fashion"]:
-        metrics["fashion"] |= _without_history(found[fashion])
+        metrics["fashion"] |= without_history(found[fashion])
         save_generator(
             load_generator(work / f"{fashion}.safetensors"), WEIGHTS / "fashion.safetensors"
         )
     save_generator(load_generator(work / f"{main}.safetensors"), WEIGHTS / "model.safetensors")
     write_json(WEIGHTS / "metrics.json", metrics)
     write_history(found, WEIGHTS / "history.csv")
-
-
-def _without_history(run: dict) -> dict:
-    return {key: value for key, value in run.items() if key != "history"}
 
 
 def _rounded(value: object) -> object:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from torchcourse.capstones.gan.model import Generator
+from torchcourse.train.mode import in_eval_mode
 
 BATCH = 500  # pictures made at once: more would need memory, and be no faster
 
@@ -175,11 +176,9 @@ def draw(model: Generator, noise: Tensor, labels: Tensor) -> Tensor:
 
     In eval mode, so that no picture depends on the others; the model's mode is restored.
     """
-    was_training = model.training
-    model.eval()
-    parts = [model(*part) for part in zip(noise.split(BATCH), labels.split(BATCH), strict=True)]
-    model.train(was_training)
-    return torch.cat(parts)
+    batches = zip(noise.split(BATCH), labels.split(BATCH), strict=True)
+    with in_eval_mode(model):
+        return torch.cat([model(*batch) for batch in batches])
 
 
 def check_labels(labels: int | Sequence[int] | Tensor, num_classes: int) -> Tensor:

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from torchcourse.data.pictures import PictureError, open_picture
+from torchcourse.train.mode import in_eval_mode
 
 from .model import CLASSES, SIZE, load_model
 
@@ -71,12 +72,8 @@ def mirrored_logits(model: nn.Module, images: Tensor) -> Tensor:
     A mirrored cat is a cat: two looks at it are better than one, and nothing in them is random.
     The model works in eval mode and is left in the mode it came in.
     """
-    was_training = model.training
-    model.eval()
-    try:
+    with in_eval_mode(model):
         return (model(images) + model(images.flip(3))) / 2
-    finally:
-        model.train(was_training)
 
 
 @torch.no_grad()
@@ -101,12 +98,8 @@ def activation_map(
     model = load_model() if model is None else model
     size = getattr(model, "size", SIZE)
     prepared = image if isinstance(image, Tensor) else prepare(image, size)
-    was_training = model.training
-    model.eval()
-    try:
+    with in_eval_mode(model):
         maps = model.features(prepared.to(next(model.parameters()).device))  # (1, C, h, w)
-    finally:
-        model.train(was_training)
     towards_dog = model.head.weight[1] - model.head.weight[0]  # (C,)
     places = torch.einsum("c,bchw->bhw", towards_dog, maps).cpu()  # (1, h, w)
     if side is not None:

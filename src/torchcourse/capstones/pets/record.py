@@ -19,15 +19,14 @@ training pictures of fold 0.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from torchcourse.recording import as_shipped, half_weights, save_weights, write_json
 from torchcourse.runtime import get_device
 
 from .drawn import load as load_drawn
@@ -84,7 +83,7 @@ def record_fold(fold: int, work: Path) -> None:
         every=EVERY,
         keep=work / f"fold_{fold}.checkpoint",
     )
-    _as_shipped(model)
+    as_shipped(model)  # what is measured is what is shipped
     logits = predict(model, data.images[held], device=get_device())
     again = predict(model, data.images[held], device=get_device())
     result = {
@@ -115,14 +114,14 @@ def record_log(line: int, work: Path) -> None:
         seconds += sum(row["processor_seconds"] for row in history)
     result = {"name": name, "shares": shares, "seeds": list(LOG_SEEDS), "count": len(inner)}
     result |= {"sizes": LOG_SIZES, "processor_seconds": round(seconds, 1)}
-    (work / f"log_{line}.json").write_text(json.dumps(result))
+    write_json(work / f"log_{line}.json", result)
 
 
 def record_drawn(work: Path) -> None:
     """The small network of the quick run, on drawn animals."""
     images, labels = load_drawn(DRAWN_TRAINING, size=DRAWN_SIZE)
     model, history = train(images, labels, DRAWN_RECIPE, seed=SEED)
-    _as_shipped(model)
+    as_shipped(model)  # what is measured is what is shipped
     images, labels = load_drawn(DRAWN_TEST, DRAWN_TEST_SEED, DRAWN_SIZE)
     hits = int((predict(model, images, DRAWN_SIZE).argmax(1) == labels).sum())
     result = {"training": DRAWN_TRAINING, "hits": hits, "count": DRAWN_TEST, "size": DRAWN_SIZE}
@@ -134,17 +133,9 @@ def _accuracy(logits: Tensor, labels: Tensor) -> float:
     return (logits.argmax(1) == labels).double().mean().item()
 
 
-def _as_shipped(model: nn.Module) -> None:
-    """Round the weights to 16 bits, as in the shipped file: what is measured is what is shipped."""
-    state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
-    model.load_state_dict(state)
-
-
 def _keep(model: nn.Module, result: dict, name: str, work: Path) -> None:
-    state = model.state_dict()
-    half = {k: (v.half() if v.is_floating_point() else v).cpu() for k, v in state.items()}
-    save_file({k: v.contiguous() for k, v in half.items()}, work / f"{name}.safetensors")
-    (work / f"{name}.json").write_text(json.dumps(result))
+    save_weights(work / f"{name}.safetensors", half_weights(model))
+    write_json(work / f"{name}.json", result)
 
 
 def main() -> None:

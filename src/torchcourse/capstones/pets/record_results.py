@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import platform
-import shutil
 import statistics
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
-from torchcourse.capstones.digits.measure import share
+from torchcourse.recording import (
+    save_weights,
+    share,
+    spread,
+    versions,
+    write_history,
+    write_json,
+)
 
 from .model import CLASSES
 from .record_data import FOLDS, Photographs, load_photographs
@@ -47,17 +52,20 @@ def finish(work: Path, recipe: Recipe, log: list[str]) -> None:
         "confusion": _confusion(logits, data.labels[rows]),
         "confidence": _confidence(logits, data.labels[rows]),
         "surest_mistakes": _mistakes(logits, rows, data),
-        "log": [line | _spread(line["shares"]) for line in lines if line],
+        "log": [line | spread(line["shares"]) for line in lines if line],
         "drawn": _drawn(_read(work / "drawn.json")),
         "recipe": asdict(recipe),
         "run": _run(folds),
     }
-    WEIGHTS.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(work / f"fold_{SHIPPED}.safetensors", WEIGHTS / "model.safetensors")
+    _ship(work / f"fold_{SHIPPED}.safetensors", "model")
     if metrics["drawn"]:
-        shutil.copyfile(work / "drawn.safetensors", WEIGHTS / "drawn.safetensors")
-    (WEIGHTS / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
-    _write_history(folds)
+        _ship(work / "drawn.safetensors", "drawn")
+    write_json(WEIGHTS / "metrics.json", metrics)
+    write_history({str(fold["fold"]): fold for fold in folds}, WEIGHTS / "history.csv")
+
+
+def _ship(weights: Path, name: str) -> None:
+    save_weights(WEIGHTS / f"{name}.safetensors", load_file(weights))
 
 
 def _read(path: Path) -> dict | None:
@@ -89,8 +97,7 @@ def _cross_validation(folds: list[dict], data: Photographs) -> dict:
     return {
         "folds": scores,
         "done": len(folds),
-        "mean": round(statistics.mean(shares), 5),
-        "std": round(statistics.stdev(shares), 5) if len(shares) > 1 else None,
+        **spread(shares),
         "pooled": pooled,
         "twice_the_same": all(fold["twice_the_same"] for fold in folds),
     }
@@ -142,13 +149,6 @@ def _mistakes(logits: Tensor, rows: Tensor, data: Photographs) -> list[dict]:
     ]
 
 
-def _spread(shares: list[float]) -> dict:
-    return {
-        "mean": round(statistics.mean(shares), 5),
-        "std": round(statistics.stdev(shares), 5) if len(shares) > 1 else None,
-    }
-
-
 def _drawn(found: dict | None) -> dict | None:
     return found and found | share(found["hits"], found["count"])
 
@@ -160,18 +160,5 @@ def _run(folds: list[dict]) -> dict:
         "precision": "bfloat16 in training where the processor has it, float32 in evaluation",
         "processor_seconds": round(sum(fold["processor_seconds"] for fold in folds), 1),
         "wall_seconds": round(sum(fold["wall_seconds"] for fold in folds), 1),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
+        "versions": versions(),
     }
-
-
-def _write_history(folds: list[dict]) -> None:
-    columns = ["fold", "epoch", "size", "loss", "processor_seconds", "held_out_accuracy"]
-    with open(WEIGHTS / "history.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        for fold in folds:
-            for row in fold["history"]:
-                rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()}
-                writer.writerow({"fold": fold["fold"]} | rounded)

@@ -16,13 +16,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import platform
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import torch
 
@@ -31,6 +29,7 @@ from torchcourse.capstones.snake.engine import START_LENGTH
 from torchcourse.capstones.snake.players import WEIGHTS, load_player, make_player, save_player
 from torchcourse.capstones.snake.playing import Policy, play_results
 from torchcourse.capstones.snake.recipes import RECIPES
+from torchcourse.recording import versions, write_json
 
 RUNS = Path("runs") / "cap5_snake"
 TEST_GAMES = 100
@@ -84,7 +83,7 @@ def train_and_save(
         "machine": machine(),
         "history": trainer.history,
     }
-    target.with_suffix(".json").write_text(json.dumps(result, indent=1))
+    write_json(target.with_suffix(".json"), result)
     checkpoint.unlink(missing_ok=True)
     return weights
 
@@ -94,11 +93,7 @@ def machine() -> dict[str, str | int]:
     return {
         "device": "cpu",
         "threads": torch.get_num_threads(),
-        "processor": platform.machine(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "gymnasium": gymnasium.__version__,
+        **versions("gymnasium"),
     }
 
 
@@ -126,7 +121,7 @@ def assemble(folder: Path, destination: Path) -> dict:
         "baselines": {f"{w}x{h}": measure_baselines((w, h)) for w, h in sorted(boards)},
         "recipes": recipes,
     }
-    (destination / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    write_json(destination / "metrics.json", metrics)
     with (destination / "history.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["recipe", "seed", *COLUMNS])
