@@ -5,31 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import ROOT, unavailable
-
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-SERIOUS = ("serious", "critical")
+from demo_page import serious_problems
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("kind", ["index", "lesson", "lab", "demo", "solution", "status"])
 def test_axe_finds_nothing_serious(visit: Callable, kinds: dict, kind: str, scheme: str) -> None:
-    if not AXE.exists():
-        unavailable(f"{AXE} is missing; run `python -m tools.assets`")
     # Without motion: an answer that is still fading in would be measured half transparent.
     page = visit(kinds[kind], scheme=scheme, reduced_motion="reduce").page
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
     # Answers count too: what is folded away has to be readable when it is opened.
     page.evaluate("document.querySelectorAll('details').forEach((box) => (box.open = true))")
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    serious = [
-        (rule["id"], node["html"][:160], node["failureSummary"])
-        for rule in found
-        if rule["impact"] in SERIOUS
-        for node in rule["nodes"]
-    ]
-    assert not serious
+    assert not serious_problems(page)
 
 
 def test_first_tab_stop_skips_to_the_text_and_focus_is_visible(

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from demo_page import run_in_page, wait_for_words, words
+from demo_page import run_in_page, serious_problems, start_demo, wait_for_words, words
 from handwriting import write
 from PIL import Image
 from playwright.sync_api import Browser, Page
-from test_accessibility import AXE, SERIOUS
 from test_phone import STICKING_OUT
 from torch import Tensor
 
@@ -278,9 +277,7 @@ def test_a_second_is_enough_for_five_steps(desk: Page, name: str) -> None:
 
 
 def start(visit: Callable, name: str = "digits", **options: object) -> Page:
-    page = visit(ATTACKS, **options).page
-    page.get_by_role("button", name="Start the demo").click()
-    page.wait_for_selector("[data-demo=attacks][data-ready=true]")
+    page = start_demo(visit, "attacks", **options)
     wait_for_words(page, "Before:")
     if name != "digits":
         choose(page, name)
@@ -321,11 +318,6 @@ def watch(page: Page) -> None:
             new MutationObserver(note).observe(pace, { childList: true });
         }"""
     )
-
-
-def test_nothing_heavy_is_loaded_before_the_click(visit: Callable) -> None:
-    opened = visit(ATTACKS)
-    assert not [r.url for r in opened.responses if "onnx" in r.url or "_example_" in r.url]
 
 
 def test_an_attack_is_shown_and_told_and_follows_the_sliders(visit: Callable) -> None:
@@ -457,16 +449,4 @@ def test_a_phone_has_room(visit: Callable, name: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_an_answer(visit: Callable, scheme: str) -> None:
     page = start(visit, scheme=scheme)
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run('[data-demo=attacks]', {resultTypes: ['violations']})")
-    assert not [rule["id"] for rule in found["violations"] if rule["impact"] in SERIOUS]
-
-
-def test_without_the_model_the_reader_is_told_and_can_try_again(visit: Callable) -> None:
-    opened = visit(ATTACKS)
-    opened.page.route("**/attacks_digits.onnx", lambda route: route.fulfill(status=404))
-    button = opened.page.get_by_role("button", name="Start the demo")
-    button.click()
-    wait_for_words(opened.page, "HTTP 404")
-    assert button.is_enabled()
-    opened.complaints.clear()  # the planted 404
+    assert not serious_problems(page, "[data-demo=attacks]")

@@ -10,11 +10,10 @@ from functools import partial
 import cv2
 import numpy as np
 import pytest
-from demo_page import run_in_page, wait_for_words
+from demo_page import run_in_page, serious_problems, start_demo, wait_for_words
 from handwriting import write
 from PIL import Image
 from playwright.sync_api import Browser, Page
-from test_accessibility import AXE, SERIOUS
 from test_phone import STICKING_OUT
 
 from torchcourse.capstones import digits
@@ -295,9 +294,7 @@ def test_an_answer_takes_a_moment(desk: Page) -> None:
 
 
 def start(visit: Callable, mode: str = "digit", **options: object) -> Page:
-    page = visit(DIGITS, **options).page
-    page.get_by_role("button", name="Start the demo").click()
-    page.wait_for_selector("[data-demo=digits][data-ready=true]")
+    page = start_demo(visit, "digits", **options)
     if mode != "digit":
         choose(page, mode)
     return page
@@ -329,11 +326,6 @@ def wait_for_answer(page: Page, text: str) -> None:
     page.wait_for_function(
         "text => document.querySelector('[data-answer]').innerText === text", arg=text
     )
-
-
-def test_nothing_heavy_is_loaded_before_the_click(visit: Callable) -> None:
-    opened = visit(DIGITS)
-    assert not [r.url for r in opened.responses if "onnx" in r.url or "digits_example" in r.url]
 
 
 def test_a_digit_drawn_with_the_mouse_is_read_after_each_stroke(visit: Callable) -> None:
@@ -486,20 +478,8 @@ def test_a_phone_has_room_to_write(visit: Callable) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_an_answer(visit: Callable, scheme: str) -> None:
     page = start(visit, scheme=scheme)
-    page.add_script_tag(path=AXE)
     for mode, text in (("digit", "5"), ("sum", "1+2")):
         choose(page, mode)
         draw(page, write(text, 0.1, 0.05, 0.2))
         wait_for_words(page, "It reads")
-        found = page.evaluate("axe.run('[data-demo=digits]', {resultTypes: ['violations']})")
-        assert not [rule["id"] for rule in found["violations"] if rule["impact"] in SERIOUS]
-
-
-def test_without_the_model_the_reader_is_told_and_can_try_again(visit: Callable) -> None:
-    opened = visit(DIGITS)
-    opened.page.route("**/digits_line.onnx", lambda route: route.fulfill(status=404))
-    button = opened.page.get_by_role("button", name="Start the demo")
-    button.click()
-    wait_for_words(opened.page, "HTTP 404")
-    assert button.is_enabled()
-    opened.complaints.clear()  # the planted 404
+        assert not serious_problems(page, "[data-demo=digits]")

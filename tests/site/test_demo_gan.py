@@ -10,9 +10,8 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from demo_page import run_in_page, wait_for_words, words
+from demo_page import run_in_page, serious_problems, start_demo, wait_for_words, words
 from playwright.sync_api import Browser, Page
-from test_accessibility import AXE, SERIOUS
 from test_phone import STICKING_OUT
 
 from torchcourse.capstones import digits, gan
@@ -178,13 +177,6 @@ def test_rows_break_at_gaps_where_they_can(desk: Page) -> None:
 # ---- the page ---------------------------------------------------------------------------------
 
 
-def start(visit: Callable, **options: object) -> Page:
-    page = visit(GAN, **options).page
-    page.get_by_role("button", name="Start the demo").click()
-    page.wait_for_selector("[data-demo=gan][data-ready=true]")
-    return page
-
-
 def sheet(page: Page) -> str:
     """What is painted, to compare."""
     return page.locator("[data-sheet]").evaluate("canvas => canvas.toDataURL()")
@@ -199,11 +191,6 @@ def slide(page: Page, name: str, value: float) -> None:
         }""",
         value,
     )
-
-
-def test_nothing_heavy_is_loaded_before_the_click(visit: Callable) -> None:
-    opened = visit(GAN)
-    assert not [r.url for r in opened.responses if "onnx" in r.url or "gan.json" in r.url]
 
 
 def test_keyboard_alone_writes_a_number_in_a_new_hand(visit: Callable) -> None:
@@ -228,7 +215,7 @@ def test_keyboard_alone_writes_a_number_in_a_new_hand(visit: Callable) -> None:
 
 
 def test_sliders_change_the_hand_and_reset_takes_it_back(visit: Callable) -> None:
-    page = start(visit)
+    page = start_demo(visit, "gan")
     first = sheet(page)
     for name, value in [("slant", -3), ("weight", -2.5), ("variety", 0.9), ("daring", 0.1)]:
         before = sheet(page)
@@ -245,7 +232,7 @@ def test_sliders_change_the_hand_and_reset_takes_it_back(visit: Callable) -> Non
 
 def test_digits_turn_into_others(visit: Callable) -> None:
     """A 1 that has become a 0 altogether has the ink of a 0."""
-    page = start(visit)
+    page = start_demo(visit, "gan")
     page.get_by_label("write").fill("111")
     page.get_by_label("turn into").fill("0")
     slide(page, "morph", 1)
@@ -261,7 +248,7 @@ def test_digits_turn_into_others(visit: Callable) -> None:
 
 
 def test_it_walks_until_it_is_stopped_and_does_not_chatter(visit: Callable) -> None:
-    page = start(visit)
+    page = start_demo(visit, "gan")
     page.evaluate(
         """window.announced = 0;
         for (const region of document.querySelectorAll("[data-demo=gan] [aria-live]"))
@@ -285,7 +272,7 @@ def test_it_walks_until_it_is_stopped_and_does_not_chatter(visit: Callable) -> N
 
 
 def test_with_reduced_motion_each_press_is_one_step(visit: Callable) -> None:
-    page = start(visit, reduced_motion="reduce")
+    page = start_demo(visit, "gan", reduced_motion="reduce")
     before = sheet(page)
     page.get_by_role("button", name="One step").click()
     wait_for_words(page, "between hand 1 and hand 2")
@@ -297,23 +284,13 @@ def test_with_reduced_motion_each_press_is_one_step(visit: Callable) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_it_fits_and_axe_finds_nothing_serious(visit: Callable, scheme: str) -> None:
-    page = start(visit, width=360, scheme=scheme, has_touch=True, reduced_motion="reduce")
+    page = start_demo(
+        visit, "gan", width=360, scheme=scheme, has_touch=True, reduced_motion="reduce"
+    )
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.evaluate(STICKING_OUT) == []
     for control in page.locator(".demo-gan :is(button, input):visible").all():
         assert control.bounding_box()["height"] >= 30
     page.get_by_role("button", name="New hand").tap()
     wait_for_words(page, "hand 2")
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run('.demo', {resultTypes: ['violations']})")["violations"]
-    assert [rule["id"] for rule in found if rule["impact"] in SERIOUS] == []
-
-
-def test_without_the_models_the_reader_is_told_and_can_try_again(visit: Callable) -> None:
-    opened = visit(GAN)
-    opened.page.route("**/gan.onnx", lambda route: route.fulfill(status=404))
-    button = opened.page.get_by_role("button", name="Start the demo")
-    button.click()
-    wait_for_words(opened.page, "gan.onnx is missing on this site (HTTP 404)")
-    assert button.is_enabled()
-    opened.complaints.clear()  # the planted 404
+    assert not serious_problems(page, "[data-demo=gan]")

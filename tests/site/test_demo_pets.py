@@ -10,10 +10,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from demo_page import run_in_page, wait_for_words, words
+from demo_page import run_in_page, serious_problems, start_demo, wait_for_words, words
 from PIL import Image
 from playwright.sync_api import Browser, Page
-from test_accessibility import AXE, SERIOUS
 from test_phone import STICKING_OUT
 
 from torchcourse.capstones import pets
@@ -136,9 +135,7 @@ def test_transparent_and_very_large_pictures_too(desk: Page) -> None:
 
 
 def start(visit: Callable, **options: object) -> Page:
-    page = visit(PETS, **options).page
-    page.get_by_role("button", name="Start the demo").click()
-    page.wait_for_selector("[data-demo=pets][data-ready=true]")
+    page = start_demo(visit, "pets", **options)
     wait_for_words(page, "What speaks most")
     return page
 
@@ -153,11 +150,6 @@ def colours(page: Page) -> np.ndarray:
     """What the canvas shows, (H, W, 3)."""
     text = page.locator("[data-picture]").evaluate("canvas => canvas.toDataURL().split(',')[1]")
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"), int)
-
-
-def test_nothing_heavy_is_loaded_before_the_click(visit: Callable) -> None:
-    opened = visit(PETS)
-    assert not [r.url for r in opened.responses if "onnx" in r.url or "pets_example" in r.url]
 
 
 def test_examples_get_the_answer_python_gives(visit: Callable) -> None:
@@ -246,16 +238,4 @@ def test_a_phone_has_a_camera_and_room(visit: Callable) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_an_answer(visit: Callable, scheme: str) -> None:
     page = start(visit, scheme=scheme)
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run('[data-demo=pets]', {resultTypes: ['violations']})")
-    assert not [rule["id"] for rule in found["violations"] if rule["impact"] in SERIOUS]
-
-
-def test_without_the_model_the_reader_is_told_and_can_try_again(visit: Callable) -> None:
-    opened = visit(PETS)
-    opened.page.route("**/pets.onnx", lambda route: route.fulfill(status=404))
-    button = opened.page.get_by_role("button", name="Start the demo")
-    button.click()
-    wait_for_words(opened.page, "HTTP 404")
-    assert button.is_enabled()
-    opened.complaints.clear()  # the planted 404
+    assert not serious_problems(page, "[data-demo=pets]")

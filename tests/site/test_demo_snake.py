@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import SITE
-from demo_page import run_in_page, wait_for_words, words
+from demo_page import run_in_page, serious_problems, start_demo, wait_for_words, words
 from playwright.sync_api import Page
-from test_accessibility import AXE, SERIOUS
 from test_phone import STICKING_OUT
 
 from torchcourse.capstones.snake.baselines import CycleFollower, FoodChaser, RandomPlayer
@@ -248,13 +247,6 @@ def test_two_hundred_moves_run_without_waiting(visit: Callable, rival: dict) -> 
 # ---- the page --------------------------------------------------------------------------------
 
 
-def start(visit: Callable, **options: object) -> Page:
-    page = visit(SNAKE, **options).page
-    page.get_by_role("button", name="Start the demo").click()
-    page.wait_for_selector("[data-demo=snake][data-ready=true]")
-    return page
-
-
 def status(page: Page) -> str:
     return page.locator("[data-status]").inner_text()
 
@@ -281,13 +273,8 @@ def set_speed(page: Page, place: str) -> None:
     )
 
 
-def test_nothing_heavy_is_loaded_before_the_click(visit: Callable) -> None:
-    opened = visit(SNAKE)
-    assert not [r.url for r in opened.responses if "onnx" in r.url]
-
-
 def test_the_agent_plays_by_itself_and_is_not_announced_at_every_move(visit: Callable) -> None:
-    page = start(visit)
+    page = start_demo(visit, "snake")
     page.evaluate(
         """window.announced = 0;
         for (const region of document.querySelectorAll("[data-demo=snake] [aria-live]"))
@@ -318,7 +305,7 @@ def test_keyboard_alone_plays_it(visit: Callable) -> None:
 
 
 def test_who_runs_into_the_wall_is_told_so_and_what_the_agent_made(visit: Callable) -> None:
-    page = start(visit)
+    page = start_demo(visit, "snake")
     page.get_by_role("button", name="Race it").click()
     wait_for_words(page, "Your first turn starts it")
     assert "to beat" in status(page)
@@ -331,7 +318,7 @@ def test_who_runs_into_the_wall_is_told_so_and_what_the_agent_made(visit: Callab
 
 
 def test_with_reduced_motion_it_waits_for_the_reader(visit: Callable) -> None:
-    page = start(visit, reduced_motion="reduce")
+    page = start_demo(visit, "snake", reduced_motion="reduce")
     page.wait_for_timeout(400)
     assert moves(page) == 0
     page.get_by_role("button", name="Play").click()
@@ -339,7 +326,7 @@ def test_with_reduced_motion_it_waits_for_the_reader(visit: Callable) -> None:
 
 
 def test_a_phone_steers_by_buttons_and_swipes(visit: Callable) -> None:
-    page = start(visit, width=360, has_touch=True, reduced_motion="reduce")
+    page = start_demo(visit, "snake", width=360, has_touch=True, reduced_motion="reduce")
     for button in page.locator("[data-steer]").all():
         box = button.bounding_box()
         assert min(box["width"], box["height"]) >= 44
@@ -360,14 +347,12 @@ def test_a_phone_steers_by_buttons_and_swipes(visit: Callable) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_a_running_game(visit: Callable, scheme: str) -> None:
-    page = start(visit, scheme=scheme)
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run('[data-demo=snake]', {resultTypes: ['violations']})")
-    assert not [rule["id"] for rule in found["violations"] if rule["impact"] in SERIOUS]
+    page = start_demo(visit, "snake", scheme=scheme)
+    assert not serious_problems(page, "[data-demo=snake]")
 
 
 def test_every_agent_can_be_chosen(visit: Callable) -> None:
-    page = start(visit)
+    page = start_demo(visit, "snake")
     for about in rivals():
         page.select_option("[name=rival]", about["name"])
         width, height = about["board"]
@@ -377,13 +362,3 @@ def test_every_agent_can_be_chosen(visit: Callable) -> None:
             arg=width / height,
         )
         page.wait_for_function("document.querySelector('[data-worth]').innerText.length > 2")
-
-
-def test_without_the_model_the_reader_is_told_and_can_try_again(visit: Callable) -> None:
-    opened = visit(SNAKE)
-    opened.page.route("**/*.onnx", lambda route: route.fulfill(status=404))
-    button = opened.page.get_by_role("button", name="Start the demo")
-    button.click()
-    wait_for_words(opened.page, "HTTP 404")
-    assert button.is_enabled()
-    opened.complaints.clear()  # the planted 404
