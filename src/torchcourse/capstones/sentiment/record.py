@@ -1,0 +1,242 @@
+"""Record the full run of the capstone on real reviews: baselines, three seeds, log, weights.
+
+    python -m torchcourse.capstones.sentiment.record                  all that is not done yet
+    python -m torchcourse.capstones.sentiment.record baselines        counts and a linear model
+    python -m torchcourse.capstones.sentiment.record log --number 2   one line of the log
+    python -m torchcourse.capstones.sentiment.record seed --number 0  one full run
+    python -m torchcourse.capstones.sentiment.record transfer         films to hotels, and back
+    python -m torchcourse.capstones.sentiment.record finish
+
+The stages leave their results in ``--work`` and may run side by side; one that was interrupted
+goes on where it stopped. About forty minutes of processor time together. ``finish`` writes
+`weights/cap3_sentiment/{model.safetensors, vocab.txt, metrics.json, history.csv}` from what is
+done. The reviews must be there: see `torchcourse.data.reviews.load`.
+
+The test part is opened by `baselines`, `seed` and `transfer`, whose recipes are fixed; every
+choice looked at the validation part alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from torchcourse.capstones.digits.record_files import Clock, as_shipped
+from torchcourse.data import reviews
+from torchcourse.data.reviews import Reviews
+from torchcourse.runtime import get_device
+
+from . import baselines, measure
+from .data import Parts, cleaned, encode, prepare, split
+from .model import Config, TransformerClassifier, save_model
+from .record_results import finish
+from .tokens import WordPiece, base_vocabulary, build
+from .training import Recipe, predict, train
+
+SEEDS = (0, 1, 2)
+MIN_COUNT = 3  # a piece that occurs less often in the training texts is [UNK]
+SHORT_TEXTS = 15_000  # of the log's runs: what helps early, with few texts
+SHORT = replace(Recipe(), epochs=4)
+# name → what is different from the first line, in the network and in the recipe
+LOG: dict[str, tuple[dict, Recipe]] = {
+    "as recorded, but fewer texts": ({}, SHORT),
+    "no pairs and triples": ({"buckets": 0}, SHORT),
+    "a rate of 2e-5, as in fine-tuning": ({}, replace(SHORT, max_lr=2e-5)),
+    "no word dropout": ({}, replace(SHORT, word_dropout=0.0)),
+    "no dropout at all": ({"dropout": 0.0}, replace(SHORT, word_dropout=0.0)),
+    "no layers: vectors, pooled": ({"layers": 0}, SHORT),
+    "no warm-up": ({}, replace(SHORT, warm_up=0.0)),
+}
+TRANSFER = (("films", "hotels"), ("hotels", "films"))
+TRANSFER_RECIPE = replace(Recipe(), epochs=8, batch_tokens=2_048)  # fewer texts, smaller batches
+CANARY_SEED = 0
+DEFAULT_WORK = Path("runs/cap3_sentiment")
+
+
+@lru_cache(maxsize=1)
+def load_parts() -> Parts:
+    """The real reviews, split; or a sentence that says how to get them."""
+    found = reviews.load()
+    if "generated" in found.source:
+        raise SystemExit(
+            "the record is made on real reviews, which were not found; "
+            "set TORCHCOURSE_DATA to their folder or TORCHCOURSE_PRESET=full to download them"
+        )
+    return prepare(found)
+
+
+def tokenizer(train_part: Reviews) -> WordPiece:
+    """The pieces that the training texts need."""
+    return build(train_part.texts, base_vocabulary(train_part.texts)[0], MIN_COUNT)
+
+
+def record_baselines(work: Path, _number: int) -> None:
+    """What counting reaches on the test part, and what a leak makes of it."""
+    parts, clock = load_parts(), Clock()
+    result = {
+        "always the commoner label": baselines.majority(parts.train, parts.test).tolist(),
+        "TF-IDF": baselines.answers(baselines.tfidf(parts.train), parts.test).tolist(),
+    }
+    found = {"answers": result, "cleaning": cleaning(), "leak": leak(), **clock.times()}
+    write(work / "baselines.json", found)
+
+
+def cleaning() -> dict:
+    """The same texts prepared in several ways, for a linear model, on the validation part."""
+    raw = split(reviews.without_duplicates(reviews.load()))
+    ways: dict[str, Callable[[str], str]] = {
+        "raw": str,
+        "clean": reviews.clean,
+        "clean, letters and digits": reviews.same_text,
+    }
+    found = {}
+    for name, way in ways.items():
+        known, asked = (
+            part._replace(texts=[way(text) for text in part.texts])
+            for part in (raw.train, raw.validation)
+        )
+        answers = baselines.answers(baselines.tfidf(known), asked)
+        found[name] = measure.scores(answers, asked.labels)
+    return found
+
+
+def leak() -> dict | None:
+    """Film comments, split with their duplicates and without; None if their file is missing."""
+    file = reviews.runtime.data_dir() / reviews.FOLDER / reviews.FILMS
+    if not file.exists():
+        return None
+    films = cleaned(reviews.read_stars(file))
+    order = torch.randperm(
+        len(films.texts), generator=torch.Generator().manual_seed(CANARY_SEED)
+    ).tolist()
+    tenth = len(order) // 10
+    leaky = films.take(order[tenth:]), films.take(order[:tenth])
+    honest = split(cleaned(reviews.without_duplicates(films)))
+    found = {"rows": len(films.texts), "texts": sum(len(part.texts) for part in honest)}
+    for name, (known, asked) in {"leaky": leaky, "honest": (honest.train, honest.test)}.items():
+        answers = baselines.answers(baselines.tfidf(known), asked)
+        found[name] = measure.scores(answers, asked.labels)
+    return found
+
+
+def record_log(work: Path, number: int) -> None:
+    """One line of the log: fewer texts, and the validation part."""
+    parts = load_parts()
+    order = torch.randperm(len(parts.train.texts), generator=torch.Generator().manual_seed(0))
+    few = parts.train.take(order[:SHORT_TEXTS].tolist())
+    words, clock = tokenizer(few), Clock()
+    name, (changed, recipe) = list(LOG.items())[number]
+    config = replace(Config(len(words)), **changed)
+    model, history = train(
+        encode(words, few, config.max_tokens), config, recipe, seed=0, device=get_device()
+    )
+    answers = answer(model, words, parts.validation)
+    linear = baselines.answers(baselines.tfidf(few), parts.validation) if number == 0 else None
+    result = {"name": name, "texts": SHORT_TEXTS, "epochs": recipe.epochs, "loss": history[-1]}
+    result |= {"scores": measure.scores(answers, parts.validation.labels), **clock.times()}
+    if linear is not None:
+        result["TF-IDF"] = measure.scores(linear, parts.validation.labels)
+    write(work / f"log_{number}.json", result)
+
+
+def record_seed(work: Path, number: int) -> None:
+    """The full run: train, then answer for the test part once."""
+    parts, clock = load_parts(), Clock()
+    words = tokenizer(parts.train)
+    config, recipe = Config(len(words)), Recipe()
+    validation = encode(words, parts.validation, config.max_tokens)
+
+    def evaluate(model: TransformerClassifier) -> dict:
+        answers = predict(model, validation.rows).argmax(1)
+        found = measure.scores(answers, validation.labels)
+        print(f"seed {number}: {found['share']:.4f}", flush=True)
+        return {"validation_accuracy": found["share"], "validation_macro_f1": found["macro_f1"]}
+
+    model, history = train(
+        encode(words, parts.train, config.max_tokens),
+        config,
+        recipe,
+        seed=number,
+        device=get_device(),
+        evaluate=evaluate,
+        keep=work / f"seed_{number}.checkpoint",
+    )
+    as_shipped(model)  # what is measured is what is shipped
+    save_model(model, work / f"seed_{number}.safetensors")
+    words.save(work / "vocab.txt")
+    result = {"seed": number, "answers": answer(model, words, parts.test).tolist()}
+    result |= {"parameters": sum(p.numel() for p in model.parameters()), "history": history}
+    result |= {"device": str(get_device()), "threads": torch.get_num_threads(), **clock.times()}
+    write(work / f"seed_{number}.json", result)
+
+
+def record_transfer(work: Path, _number: int) -> None:
+    """Learn from one kind of reviews, answer for another."""
+    parts, clock, found = load_parts(), Clock(), {}
+    for source, target in TRANSFER:
+        known = only(parts.train, source)
+        words = tokenizer(known)
+        config = Config(len(words))
+        data = encode(words, known, config.max_tokens)
+        model, _ = train(data, config, TRANSFER_RECIPE, seed=0, device=get_device())
+        linear = baselines.tfidf(known)
+        for asked in (only(parts.test, source), only(parts.test, target)):
+            found[f"{source} → {asked.domains[0]}"] = {
+                "texts": len(known.texts),
+                "Transformer": measure.scores(answer(model, words, asked), asked.labels),
+                "TF-IDF": measure.scores(baselines.answers(linear, asked), asked.labels),
+                "always the commoner label": measure.scores(
+                    baselines.majority(known, asked), asked.labels
+                ),
+            }
+    write(work / "transfer.json", {"measured": found, **clock.times()})
+
+
+def only(part: Reviews, domain: str) -> Reviews:
+    """The reviews of one kind."""
+    return part.take(i for i, name in enumerate(part.domains) if name == domain)
+
+
+def answer(model: TransformerClassifier, words: WordPiece, part: Reviews) -> torch.Tensor:
+    """(N,) int64 answers to reviews."""
+    return predict(model, encode(words, part, model.config.max_tokens).rows).argmax(1)
+
+
+def write(path: Path, content: dict) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+STAGES: dict[str, tuple[Callable[[Path, int], None], range]] = {
+    "baselines": (record_baselines, range(1)),
+    "seed": (record_seed, range(len(SEEDS))),
+    "log": (record_log, range(len(LOG))),
+    "transfer": (record_transfer, range(1)),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("stage", nargs="?", choices=[*STAGES, "finish"])
+    parser.add_argument("--number", type=int, help="of the seed or the line; else all")
+    parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    for name, (stage, numbers) in STAGES.items():
+        for number in numbers:
+            file = args.work / (f"{name}_{number}.json" if len(numbers) > 1 else f"{name}.json")
+            wanted = args.stage in (None, name) and args.number in (None, number)
+            if wanted and not file.exists():
+                print(f"{name} {number} → {file}", flush=True)
+                stage(args.work, number)
+    if args.stage in (None, "finish"):
+        finish(args.work, load_parts(), [f"log_{i}" for i in range(len(LOG))])
+
+
+if __name__ == "__main__":
+    main()

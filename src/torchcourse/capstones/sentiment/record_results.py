@@ -1,0 +1,116 @@
+"""The last stage of the recorder: from what the others left to the record that is shipped."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import statistics
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from torchcourse.capstones.digits.record_results import versions
+
+from . import measure
+from .data import Parts
+from .model import read_model
+from .training import Recipe
+
+WEIGHTS = Path(__file__).parents[2] / "weights" / "cap3_sentiment"
+SHIPPED = 0  # the seed whose network is shipped: fixed beforehand, not the best one
+
+
+def finish(work: Path, parts: Parts, log: list[str]) -> None:
+    """Write the record from the stages that are done; those that are not stand there as None."""
+    seeds = [_read(path) for path in sorted(work.glob("seed_*.json"))]
+    counted = _read(work / "baselines.json")
+    if counted is None or not seeds or seeds[0]["seed"] != SHIPPED:
+        raise SystemExit(f"run the stages 'baselines' and 'seed --number {SHIPPED}' first")
+    answers = {name: torch.tensor(given) for name, given in counted["answers"].items()}
+    networks = [torch.tensor(seed["answers"]) for seed in seeds]
+    labels = parts.test.labels
+    metrics = {
+        "about": "Recorded full run of capstone 3, sentiment of Chinese reviews.",
+        "written_by": "python -m torchcourse.capstones.sentiment.record",
+        "data": _data(parts),
+        "versions": versions() | {name: version(name) for name in ("scikit-learn", "tokenizers")},
+        "baselines": {name: measure.scores(given, labels) for name, given in answers.items()},
+        "transformer": _seeds(seeds, networks, labels),
+        "against_tfidf": [measure.mcnemar(one, answers["TF-IDF"], labels) for one in networks],
+        "by_domain": {
+            "TF-IDF": measure.by_domain(answers["TF-IDF"], labels, parts.test.domains),
+            "Transformer": measure.by_domain(networks[0], labels, parts.test.domains),
+        },
+        "confusion": torch.bincount(2 * labels + networks[0], minlength=4).view(2, 2).tolist(),
+        "cleaning": counted["cleaning"],
+        "leak": counted["leak"],
+        "transfer": _read(work / "transfer.json"),
+        "log": [line for line in (_read(work / f"{name}.json") for name in log) if line],
+        "recipe": asdict(Recipe()),
+        "config": asdict(read_model(work / f"seed_{SHIPPED}.safetensors").config),
+        "shipped": {"seed": SHIPPED, "dtype": "float16"},
+        "run": _run(seeds),
+    }
+    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(work / f"seed_{SHIPPED}.safetensors", WEIGHTS / "model.safetensors")
+    shutil.copyfile(work / "vocab.txt", WEIGHTS / "vocab.txt")
+    content = json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
+    (WEIGHTS / "metrics.json").write_text(content, encoding="utf-8")
+    _write_history(seeds, WEIGHTS / "history.csv")
+
+
+def _read(path: Path) -> dict | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _data(parts: Parts) -> dict:
+    """What was learnt from and asked; the hash is of all texts, cleaned, in order."""
+    everything = "\n".join(text for part in parts for text in part.texts)
+    counts = {name: len(part.texts) for name, part in parts._asdict().items()}
+    praise = {name: int(part.labels.sum()) for name, part in parts._asdict().items()}
+    return {
+        "source": parts.train.source,
+        "texts": counts,
+        "praise": praise,
+        "sha256": hashlib.sha256(everything.encode()).hexdigest(),
+    }
+
+
+def _seeds(seeds: list[dict], networks: list[Tensor], labels: Tensor) -> dict:
+    found = [
+        {"seed": seed["seed"], **measure.scores(one, labels)}
+        for seed, one in zip(seeds, networks, strict=True)
+    ]
+    shares = [one["share"] for one in found]
+    return {
+        "parameters": seeds[0]["parameters"],
+        "seeds": found,
+        "mean": round(statistics.mean(shares), 5),
+        "std": round(statistics.stdev(shares), 5) if len(shares) > 1 else None,
+        "macro_f1": round(statistics.mean(one["macro_f1"] for one in found), 5),
+    }
+
+
+def _run(seeds: list[dict]) -> dict:
+    return {
+        "device": seeds[0]["device"],
+        "threads": seeds[0]["threads"],
+        "precision": "bfloat16 in training where the processor has it, float32 in evaluation",
+        "processor_seconds": {seed["seed"]: seed["processor_seconds"] for seed in seeds},
+        "wall_seconds": {seed["seed"]: seed["wall_seconds"] for seed in seeds},
+    }
+
+
+def _write_history(seeds: list[dict], path: Path) -> None:
+    """One row per seed and epoch."""
+    rows = [{"seed": seed["seed"]} | row for seed in seeds for row in seed["history"]]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
