@@ -120,6 +120,13 @@ class input_gradient:
         F.cross_entropy(model(x), y, reduction="sum").backward()
         return x.grad
 
+    @wrong("changed or deleted them")
+    def cleans_up_too_much(model, x, y):
+        x = x.detach().clone().requires_grad_()
+        F.cross_entropy(model(x), y, reduction="sum").backward()
+        model.zero_grad()
+        return x.grad
+
     @wrong("caller's `x` now requires")
     def marks_the_caller(model, x, y):
         x.requires_grad_()
@@ -187,6 +194,13 @@ class pgd_loop:
         for _ in range(1, steps):
             z = (x + (z + step_size * gradient_at(z).sign() - x).clamp(-eps, eps)).clamp(0, 1)
         return z
+
+    @wrong("projected only at the end")
+    def projects_once(gradient_at, x, start, eps, step_size, steps):
+        z = start
+        for _ in range(steps):
+            z = z + step_size * gradient_at(z).sign()
+        return (x + (z - x).clamp(-eps, eps)).clamp(0, 1)
 
     @wrong("box is around the start")
     def projects_around_the_start(gradient_at, x, start, eps, step_size, steps):

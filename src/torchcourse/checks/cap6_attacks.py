@@ -181,6 +181,15 @@ def input_gradient(attempt: Attempt) -> None:
             want = excess @ model.weight
         case = "a batch of one" if batch == 1 else "four pictures, three classes"
         attempt.expect(attempt(model, x, y), want, case=case)
+    before = torch.ones_like(model.weight)
+    model.weight.grad = before.clone()
+    attempt(model, x, y)
+    if model.weight.grad is None or not torch.equal(model.weight.grad, before):
+        attempt.stop(
+            "The model had gradients of its own, and your function changed or deleted them. A "
+            "training loop that adds up several batches would lose them.",
+            "No `backward()` and no `zero_grad()`: `torch.autograd.grad(loss, x)` touches neither.",
+        )
 
 
 def _towards(goal: Tensor):
@@ -253,6 +262,18 @@ def pgd_loop(attempt: Attempt) -> None:
             "Begin with `start`: in PGD it is a random point of the box.",
         ),
         case="a start that is not the picture",
+    )
+    x = torch.tensor([[0.5]])
+    attempt.expect(
+        attempt(_towards(torch.tensor([[0.64]])), x.clone(), x.clone(), 0.1, 0.08, 5),
+        torch.tensor([[0.6]]),
+        Slip(
+            torch.tensor([[0.58]]),
+            "You projected only at the end: on the way the walk left the box, and was sent back "
+            "by a slope that no picture within ε has.",
+            "Project inside the loop, after every step.",
+        ),
+        case="a slope that turns outside of the box",
     )
     for shape in ((3, 2, 4, 5), (1, 3, 2, 2)):
         x = torch.rand(*shape, generator=attempt.random)

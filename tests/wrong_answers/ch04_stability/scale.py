@@ -182,8 +182,22 @@ class BatchNorm:
     @wrong("carry a graph")
     class KeepsTheGraph(_Norm):
         def remember(self, x):
-            self.running_mean = 0.9 * self.running_mean + 0.1 * x.mean((0, 2, 3)) * self.weight
+            self.running_mean = 0.9 * self.running_mean + 0.1 * x.mean((0, 2, 3))
             self.running_var = 0.9 * self.running_var + 0.1 * x.var((0, 2, 3))
+
+    @wrong("You added eps behind the root")
+    class EpsBehindTheRoot(_Norm):
+        def forward(self, x):
+            if not self.training:
+                return super().forward(x)
+            mean, var = self.statistics(x)
+            self.remember(x)
+            return self.scaled((x - mean) / (var.sqrt() + self.eps))
+
+    @wrong("`eps` is missing")
+    class NoEps(_Norm):
+        def __init__(self, channels):
+            super().__init__(channels, eps=0.0)
 
     @wrong("In eval mode you still used the statistics of the batch")
     class AlwaysBatch(_Norm):
@@ -222,10 +236,10 @@ class BatchNorm:
             return F.batch_norm(x, *memory, self.weight, self.bias, self.training)
 
 
-def _norm(x, shape, axes, correction=0):
+def _norm(x, shape, axes, correction=0, eps=1e-5):
     folded = x.reshape(shape)
     var, mean = torch.var_mean(folded, dim=axes, correction=correction, keepdim=True)
-    return ((folded - mean) / (var + 1e-5).sqrt()).reshape(x.shape)
+    return ((folded - mean) / (var + eps).sqrt()).reshape(x.shape)
 
 
 def _affine(x_hat, weight, bias):
@@ -262,6 +276,10 @@ class group_norm:
     @wrong("over N - 1")
     def unbiased(x, groups, weight, bias):
         return _affine(_norm(x, _five(x, groups), (2, 3, 4), correction=1), weight, bias)
+
+    @wrong("`eps` is missing")
+    def no_eps(x, groups, weight, bias):
+        return _affine(_norm(x, _five(x, groups), (2, 3, 4), eps=0.0), weight, bias)
 
     @wrong("Weight and bias have no effect")
     def no_affine(x, groups, weight, bias):

@@ -99,7 +99,7 @@ class Dropout:
         def forward(self, x):
             return x if self.training else self.dropped(x)
 
-    @wrong("(Seen with eval mode.)")
+    @wrong("You drop in eval mode, too")
     class DropsAlways(_Dropout):
         def forward(self, x):
             return self.dropped(x)
@@ -245,6 +245,21 @@ class fit_until_best:
             losses.append(validate(model))
             if len(losses) == 1 or losses[-1] < losses[-2]:
                 bad, best_epoch, kept = 0, epoch, copy.deepcopy(model.state_dict())
+            else:
+                bad += 1
+            if bad >= patience:
+                break
+        model.load_state_dict(kept)
+        return best_epoch, losses
+
+    @wrong("You count all the epochs that were no better")
+    def never_counts_anew(model, train_epoch, validate, patience, max_epochs):
+        best, best_epoch, kept, losses, bad = math.inf, 0, None, [], 0
+        for epoch in range(1, max_epochs + 1):
+            train_epoch(model)
+            losses.append(validate(model))
+            if losses[-1] < best:
+                best, best_epoch, kept = losses[-1], epoch, copy.deepcopy(model.state_dict())
             else:
                 bad += 1
             if bad >= patience:
@@ -422,7 +437,7 @@ class dead_share:
 def _start(module, deviation, kinds=(nn.Linear, nn.Conv2d), bias=0.0):
     if isinstance(module, kinds):
         module.weight.normal_(0, deviation(module.weight))
-        if module.bias is not None:
+        if getattr(module, "bias", None) is not None:
             module.bias.fill_(bias)
 
 
@@ -493,6 +508,12 @@ class kaiming_:
         _start(module, _right_deviation)
         if isinstance(module, nn.BatchNorm1d):
             module.weight.normal_()
+
+    @wrong("You also changed an `nn.Embedding`")
+    def takes_any_matrix(module):
+        weight = getattr(module, "weight", None)
+        if weight is not None and weight.ndim >= 2:
+            _start(module, _right_deviation, kinds=type(module))
 
     @right
     def plain(module):

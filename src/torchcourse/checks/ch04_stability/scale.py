@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -146,6 +146,14 @@ def BatchNorm(attempt: Attempt) -> None:
     )
     _remembers(attempt, layer, x)
     _sleeps_in_eval(attempt)
+    faint = x / 10_000  # a variance far below eps
+    attempt.expect(
+        _run_norm(attempt, _new_norm(attempt, 2), faint),
+        nn.BatchNorm2d(2)(faint).detach(),
+        *_slips_of_eps(faint, (0, 2, 3), faint.shape),
+        case="a channel that hardly varies",
+        name="the output",
+    )
     _uses_its_weights(attempt)
     for shape in ((4, 3, 5, 6), (2, 1, 3, 1), (1, 4, 2, 3)):
         x = 2 + torch.randn(shape, generator=attempt.random)
@@ -201,6 +209,15 @@ def _standard(x: Tensor, axes: tuple[int, ...], correction: int = 0) -> Tensor:
     return (x - mean) / (var + 1e-5).sqrt()
 
 
+def _slips_of_eps(x: Tensor, axes: tuple[int, ...], shape: torch.Size) -> Iterator[Slip]:
+    """What eps in the wrong place, or nowhere, makes of x; only a small variance shows it."""
+    var, mean = torch.var_mean(x, dim=axes, correction=0, keepdim=True)
+    values = (x - mean) / (var.sqrt() + 1e-5), (x - mean) / var.sqrt()
+    whys = "You added eps behind the root, to the standard deviation.", "`eps` is missing."
+    for value, why in zip(values, whys, strict=True):
+        yield Slip(value.reshape(shape), why, "Add it to the variance: `(var + eps).sqrt()`.")
+
+
 def _by_memory_after(x: Tensor) -> Tensor:
     """x scaled by a new layer's running statistics, which have already seen x."""
     layer = nn.BatchNorm2d(x.shape[1])
@@ -245,6 +262,10 @@ def _remembers(attempt: Attempt, layer: nn.Module, x: Tensor) -> None:
         ),
         name="running mean (first row) and variance after one batch",
     )
+    _keeps_no_graph(attempt, layer)
+
+
+def _keeps_no_graph(attempt: Attempt, layer: nn.Module) -> None:
     if layer.running_mean.requires_grad or layer.running_var.requires_grad:
         attempt.stop(
             "The running statistics carry a graph, which grows with every batch until the memory "
@@ -321,6 +342,7 @@ def _lets_gradients_through(attempt: Attempt) -> None:
     for one in (layer, oracle):
         source = x.clone().requires_grad_()
         output = attempt.run(one, source, may_change=True)
+        _keeps_no_graph(attempt, one)  # a hidden layer's input has a graph
         if not (isinstance(output, Tensor) and output.requires_grad):
             attempt.stop("No gradient can flow through the layer.", "Only the memory is detached.")
         attempt.run((output * pull).sum().backward, may_change=True)
@@ -392,6 +414,13 @@ def group_norm(attempt: Attempt) -> None:
             "Multiply by `weight` and add `bias`, one of each for every channel.",
         ),
         case="a weight and a bias for each channel",
+    )
+    faint = x / 10_000  # a variance far below eps
+    attempt.expect(
+        attempt(faint, 2, torch.ones(4), torch.zeros(4)),
+        nn.functional.group_norm(faint, 2),
+        *_slips_of_eps(faint.reshape(2, 2, 2, 1, 2), (2, 3, 4), x.shape),
+        case="groups that hardly vary",
     )
     for shape, groups in (((3, 6, 4, 5), 3), ((1, 4, 2, 3), 1), ((2, 5, 3, 1), 5)):
         x = 1 + torch.randn(shape, generator=attempt.random)

@@ -130,8 +130,15 @@ def Dropout(attempt: Attempt) -> None:
             "Two calls dropped the same numbers: your mask was drawn once and kept.",
             "Draw it in `forward`, anew at each call.",
         )
+    rested = attempt.run(layer.eval(), ones)
+    if isinstance(rested, Tensor) and rested.shape == ones.shape and not rested.all():
+        attempt.stop(
+            "You drop in eval mode, too, so the network answers at random when it is used.",
+            "Drop only if `self.training`; else return x as it is.",
+            gave=rested[0],
+        )
     attempt.expect(
-        attempt.run(layer.eval(), ones),
+        rested,
         ones,
         Slip(
             0.8 * ones,
@@ -318,6 +325,18 @@ def fit_until_best(attempt: Attempt) -> None:
             "Better means lower: `<`, not `<=`.",
         ),
         case="a loss that stands still",
+    )
+    stairs = [0.9, 0.95, 0.8, 0.85, 0.7, 0.75, 0.76]
+    attempt.expect(
+        _run_counter(attempt, stairs, 2, 7)[0],
+        (5, stairs),
+        Slip(
+            (3, stairs[:4]),
+            "You count all the epochs that were no better. A new best between them must set the "
+            "count back to 0.",
+            "The patience is for epochs in a row: `epoch - best_epoch` is that count.",
+        ),
+        case="every second loss a new best, and a patience of 2",
     )
     falling = [0.5, 0.4, 0.3, 0.2]
     attempt.expect(
@@ -556,6 +575,14 @@ def kaiming_(attempt: Attempt) -> None:
         name="the gain of a batch norm",
         case="nn.BatchNorm1d(4), which is not to be touched",
     )
+    table = nn.Embedding(4, 3)
+    before = table.weight.detach().clone()
+    attempt.run(attempt.answer, table, may_change=True)
+    if not agrees(table.weight.detach(), before):
+        attempt.stop(
+            "You also changed an `nn.Embedding`, whose weight has two dimensions, too.",
+            "Ask for the kind of layer: `isinstance(module, (nn.Linear, nn.Conv2d))`.",
+        )
 
 
 def _check_kaiming(attempt: Attempt, layer: nn.Module, fan_in: int, what: str) -> None:
