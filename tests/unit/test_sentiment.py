@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from torchcourse.capstones.sentiment import data, inference, measure, tokens, training
+from torchcourse.capstones.sentiment import (
+    data,
+    faithful,
+    inference,
+    measure,
+    show,
+    tokens,
+    training,
+)
 from torchcourse.capstones.sentiment.model import (
     Config,
     EncoderLayer,
@@ -294,3 +302,40 @@ def test_occlusion_is_the_change_of_the_margin(reader):
     torch.testing.assert_close(weights[1], (whole - hidden)[0], rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="occlusion, gradient, attention"):
         inference.explain("好", "guess", **reader)
+
+
+# ---- explanations ----------------------------------------------------------------------------
+
+
+class Counter(TransformerClassifier):
+    """A network whose answer is known: token 5 praises twice as much as token 6 blames."""
+
+    def forward(self, batch):
+        margins = 2.0 * (batch == 5).sum(1) - (batch == 6).sum(1)
+        return torch.stack([-margins / 2, margins / 2], dim=1)
+
+
+def test_the_faithful_explanation_falls_fastest():
+    known, rows = Counter(TINY), [[5, 7, 8, 9], [7, 6, 8, 9, 9]]
+    curve = faithful.deletion_curve(known, rows, "occlusion", most=2)
+    assert curve.tolist() == [1.5, 0, 0]  # the first token hidden is the one that counts
+    chance = faithful.deletion_curve(known, rows * 20, "random", most=2)
+    assert chance[0] == 1.5 and 0.2 < chance[2] < 1.3
+    for wrong in ((rows, "guess"), ([[]], "occlusion"), ([], "random")):
+        with pytest.raises(ValueError):
+            faithful.deletion_curve(known, *wrong)
+
+
+def test_keywords_are_those_that_count():
+    letters = tokens.WordPiece([*tokens.SPECIAL, "三", "四", "好", "差", "七"])
+    found = faithful.keywords(Counter(TINY), letters, [[5, 7], [6, 7], []] * 5)
+    assert found == {"praise": [("好", 2.0)], "blame": [("差", 1.0)]}
+    assert faithful.keywords(Counter(TINY), letters, [[5]], at_least=2)["praise"] == []
+
+
+def test_shaded_text_says_more_than_colours():
+    page = show.shaded([("<好>", 2.0), ("不", -1.5), ("的", 0.01)], "a & b").data
+    assert "&lt;好&gt;" in page and "a &amp; b" in page and 'lang="zh"' in page
+    assert page.count("underline") == 1 and page.count("overline") == 1 and "-1.50" in page
+    assert show.shaded([]).data and show.shaded([("好", 0.0)]).data
+    assert "精彩" in show.cloud({"praise": [("精彩", 2.0)], "blame": []}).data

@@ -14,6 +14,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from torchcourse.files import written_whole
+from torchcourse.recording import half_weights
+
 from .tokens import PAD, WordPiece
 
 CLASSES = ("blame", "praise")
@@ -201,8 +204,9 @@ def pad(rows: list[list[int]], device: torch.device | str = "cpu") -> Tensor:
 
 def save_model(model: TransformerClassifier, path: Path) -> None:
     """Write weights in 16 bits, and the shape of the network with them."""
-    weights = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(weights, path, metadata={"config": json.dumps(asdict(model.config))})
+    about = {"config": json.dumps(asdict(model.config))}
+    with written_whole(path) as temporary:
+        save_file(half_weights(model), temporary, metadata=about)
 
 
 def read_model(path: Path) -> TransformerClassifier:

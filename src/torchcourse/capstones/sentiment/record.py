@@ -19,7 +19,6 @@ choice looked at the validation part alone.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -27,9 +26,9 @@ from pathlib import Path
 
 import torch
 
-from torchcourse.capstones.digits.record_files import Clock, as_shipped
 from torchcourse.data import reviews
 from torchcourse.data.reviews import Reviews
+from torchcourse.recording import Clock, as_shipped, write_json
 from torchcourse.runtime import get_device
 
 from . import baselines, measure
@@ -84,7 +83,7 @@ def record_baselines(work: Path, _number: int) -> None:
         "TF-IDF": baselines.answers(baselines.tfidf(parts.train), parts.test).tolist(),
     }
     found = {"answers": result, "cleaning": cleaning(), "leak": leak(), **clock.times()}
-    write(work / "baselines.json", found)
+    write_json(work / "baselines.json", found)
 
 
 def cleaning() -> dict:
@@ -142,7 +141,7 @@ def record_log(work: Path, number: int) -> None:
     result |= {"scores": measure.scores(answers, parts.validation.labels), **clock.times()}
     if linear is not None:
         result["TF-IDF"] = measure.scores(linear, parts.validation.labels)
-    write(work / f"log_{number}.json", result)
+    write_json(work / f"log_{number}.json", result)
 
 
 def record_seed(work: Path, number: int) -> None:
@@ -173,7 +172,7 @@ def record_seed(work: Path, number: int) -> None:
     result = {"seed": number, "answers": answer(model, words, parts.test).tolist()}
     result |= {"parameters": sum(p.numel() for p in model.parameters()), "history": history}
     result |= {"device": str(get_device()), "threads": torch.get_num_threads(), **clock.times()}
-    write(work / f"seed_{number}.json", result)
+    write_json(work / f"seed_{number}.json", result)
 
 
 def record_transfer(work: Path, _number: int) -> None:
@@ -195,7 +194,7 @@ def record_transfer(work: Path, _number: int) -> None:
                     baselines.majority(known, asked), asked.labels
                 ),
             }
-    write(work / "transfer.json", {"measured": found, **clock.times()})
+    write_json(work / "transfer.json", {"measured": found, **clock.times()})
 
 
 def only(part: Reviews, domain: str) -> Reviews:
@@ -206,10 +205,6 @@ def only(part: Reviews, domain: str) -> Reviews:
 def answer(model: TransformerClassifier, words: WordPiece, part: Reviews) -> torch.Tensor:
     """(N,) int64 answers to reviews."""
     return predict(model, encode(words, part, model.config.max_tokens).rows).argmax(1)
-
-
-def write(path: Path, content: dict) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
 STAGES: dict[str, tuple[Callable[[Path, int], None], range]] = {

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import shutil
-import statistics
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from torchcourse.capstones.digits.record_results import versions
+from torchcourse.recording import spread, versions, write_history, write_json
 
 from . import measure
 from .data import Parts
@@ -38,7 +35,7 @@ def finish(work: Path, parts: Parts, log: list[str]) -> None:
         "about": "Recorded full run of capstone 3, sentiment of Chinese reviews.",
         "written_by": "python -m torchcourse.capstones.sentiment.record",
         "data": _data(parts),
-        "versions": versions() | {name: version(name) for name in ("scikit-learn", "tokenizers")},
+        "versions": versions("scikit-learn", "tokenizers"),
         "baselines": {name: measure.scores(given, labels) for name, given in answers.items()},
         "transformer": _seeds(seeds, networks, labels),
         "against_tfidf": [measure.mcnemar(one, answers["TF-IDF"], labels) for one in networks],
@@ -59,9 +56,8 @@ def finish(work: Path, parts: Parts, log: list[str]) -> None:
     WEIGHTS.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(work / f"seed_{SHIPPED}.safetensors", WEIGHTS / "model.safetensors")
     shutil.copyfile(work / "vocab.txt", WEIGHTS / "vocab.txt")
-    content = json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
-    (WEIGHTS / "metrics.json").write_text(content, encoding="utf-8")
-    _write_history(seeds, WEIGHTS / "history.csv")
+    write_json(WEIGHTS / "metrics.json", metrics)
+    write_history({f"seed {seed['seed']}": seed for seed in seeds}, WEIGHTS / "history.csv")
 
 
 def _read(path: Path) -> dict | None:
@@ -86,13 +82,11 @@ def _seeds(seeds: list[dict], networks: list[Tensor], labels: Tensor) -> dict:
         {"seed": seed["seed"], **measure.scores(one, labels)}
         for seed, one in zip(seeds, networks, strict=True)
     ]
-    shares = [one["share"] for one in found]
     return {
         "parameters": seeds[0]["parameters"],
         "seeds": found,
-        "mean": round(statistics.mean(shares), 5),
-        "std": round(statistics.stdev(shares), 5) if len(shares) > 1 else None,
-        "macro_f1": round(statistics.mean(one["macro_f1"] for one in found), 5),
+        **spread([one["share"] for one in found]),
+        "macro_f1": spread([one["macro_f1"] for one in found])["mean"],
     }
 
 
@@ -104,13 +98,3 @@ def _run(seeds: list[dict]) -> dict:
         "processor_seconds": {seed["seed"]: seed["processor_seconds"] for seed in seeds},
         "wall_seconds": {seed["seed"]: seed["wall_seconds"] for seed in seeds},
     }
-
-
-def _write_history(seeds: list[dict], path: Path) -> None:
-    """One row per seed and epoch."""
-    rows = [{"seed": seed["seed"]} | row for seed in seeds for row in seed["history"]]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
