@@ -159,6 +159,5 @@ def _run(folds: list[dict]) -> dict:
         "device": folds[0]["device"],
         "precision": "bfloat16 in training where the processor has it, float32 in evaluation",
         "processor_seconds": round(sum(fold["processor_seconds"] for fold in folds), 1),
-        "wall_seconds": round(sum(fold["wall_seconds"] for fold in folds), 1),
         "versions": versions(),
     }
