@@ -52,21 +52,19 @@ def test_first_layer_stays_and_new_convolutions_hand_on():
     assert model.double()(torch.rand(2, 3, 32, 32).double()).shape == (2, 10)
 
 
-def test_constant_gradients_move_alike_whatever_the_momentum():
-    """The decoupled rate, batch size and decay: per 1,024 pictures, a step is a step."""
-    moved = []
-    for momentum, batch in ((0.85, 1024), (0.5, 1024), (0.85, 512)):
-        settings = cifar_training.sgd_settings(
-            Recipe(momentum=momentum, batch_size=batch, weight_decay=0.0)
-        )
-        w = nn.Parameter(torch.zeros(1))
-        optimizer = torch.optim.SGD([w], settings["lr"], momentum, nesterov=True)
-        for _ in range(400):
-            before = w.detach().clone()
-            w.grad = torch.ones(1)
-            optimizer.step()
-        moved.append((before - w.detach()).item() * 1024 / batch)
-    assert moved == pytest.approx([11.5] * 3, rel=1e-3)
+def test_rate_and_decay_are_decoupled():
+    """A batch half as large makes steps half as long; momentum is divided out as in the paper."""
+    plain = cifar_training.sgd_settings(Recipe())
+    assert plain["lr"] == pytest.approx(11.5 / (1 + 1 / 0.15))
+    half = cifar_training.sgd_settings(Recipe(batch_size=512))
+    assert half["lr"] == pytest.approx(plain["lr"] / 2)
+    heavy = cifar_training.sgd_settings(Recipe(momentum=0.5))
+    assert heavy["lr"] * 3 == pytest.approx(plain["lr"] * (1 + 1 / 0.15))
+    doubled = cifar_training.sgd_settings(Recipe(lr=23.0))
+    for lr, decay in (("lr", "weight_decay"), ("bias_lr", "bias_weight_decay")):
+        assert doubled[lr] == pytest.approx(2 * plain[lr])
+        # What a step takes off a weight does not depend on the rate.
+        assert doubled[lr] * doubled[decay] == pytest.approx(plain[lr] * plain[decay])
 
 
 def test_groups_hold_each_parameter_once():

@@ -63,8 +63,9 @@ QUICK = Recipe(epochs=3, batch_size=512, widths=(32, 64, 128), mixed=False)
 def sgd_settings(recipe: Recipe) -> dict[str, float]:
     """Learning rate and weight decay for `torch.optim.SGD` with a mean loss.
 
-    With Nesterov momentum m, a constant gradient moves a weight ``lr · (1 + 1 / (1 - m))`` a step.
-    Dividing by that factor makes the recipe's learning rate mean the same for every momentum.
+    The paper takes ``1 + 1 / (1 - m)`` as the factor by which Nesterov momentum m lengthens steps,
+    and divides by it. (PyTorch's steps under a constant gradient grow to ``1 / (1 - m)``, one less.
+    The recipe's rates were tuned with the paper's factor, so it is kept.)
     """
     gain = 1 + 1 / (1 - recipe.momentum)
     share = recipe.batch_size / PER
