@@ -39,6 +39,14 @@ CUT = 0.2  # of a copy without a test part
 VALIDATION = 0.1  # of the training pictures
 BINS = 10  # of the confidence
 WEIGHTS = Path(__file__).parents[1] / "weights" / "ch05_architectures"
+# The figures this course set out to beat; quoted, not measured here.
+OLDER = {
+    "about": "trained on all 60,000 pictures, asked about the official 10,000 test pictures",
+    "accuracy": {
+        **{"LeNet": 0.831, "AlexNet": 0.832, "NiN": 0.921},
+        **{"VGG": 0.915, "GoogLeNet": 0.930, "ResNet": 0.901},
+    },
+}
 DEFAULT_WORK = Path("runs/ch05_architectures")
 
 
@@ -129,6 +137,7 @@ def finish(work: Path) -> None:
             "classes": data.classes,
         },
         "baseline": _baseline(data, test),
+        "older_tutorials": OLDER,
         "recipes": {name: asdict(recipe) for name, recipe in RECIPES.items()},
         "networks": {name: _network(name, data, done) for name in NETWORKS},
         "run": {
