@@ -23,7 +23,6 @@ from torchcourse.capstones.digits.pages import STYLES, Glyphs, make_page
 from torchcourse.capstones.digits.preprocess import prepare_batch
 from torchcourse.capstones.digits.strokes import SYMBOLS
 from torchcourse.data import digits
-from torchcourse.recording import share, wilson
 
 WEIGHTS = files("torchcourse") / "weights" / "cap1_digits"
 
@@ -127,20 +126,6 @@ def test_the_shipped_networks_are_the_recorded_ones(metrics):
     for name in ("model", "reader"):
         weights = load_file(WEIGHTS / f"{name}.safetensors").values()
         assert {w.dtype for w in weights if w.is_floating_point()} == {torch.float16}
-
-
-@pytest.mark.parametrize(("hits", "count"), [(0, 10), (10, 10), (97, 100), (1, 3)])
-def test_wilson_intervals(hits, count):
-    low, high = wilson(hits, count)
-    assert 0 <= low <= hits / count <= high <= 1 and low < high
-    # Its ends are the shares from which the observed one is 1.96 standard errors away.
-    for end in (low, high):
-        if 0 < end < 1:
-            distance = abs(hits / count - end)
-            assert distance == pytest.approx(1.959964 * (end * (1 - end) / count) ** 0.5, rel=1e-5)
-    assert share(hits, count)["share"] == pytest.approx(hits / count, abs=1e-5)
-    with pytest.raises(ValueError):
-        wilson(count + 1, count)
 
 
 # One digit
