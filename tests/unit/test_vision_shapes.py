@@ -49,6 +49,12 @@ def test_table_says_shapes_and_parameters_and_leaves_the_model_alone():
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+def test_a_layer_that_stands_in_the_chain_twice_has_two_rows():
+    pool = nn.MaxPool2d(2)
+    rows = shape_table(nn.Sequential(pool, nn.Conv2d(1, 1, 3), pool), (1, 16, 16))
+    assert [row.shape for row in rows] == [(1, 8, 8), (1, 6, 6), (1, 3, 3)]
+
+
 def test_a_network_that_is_no_chain_has_no_table():
     with pytest.raises(TypeError, match=r"needs an nn\.Sequential, got Linear"):
         shape_table(nn.Linear(2, 2), (1, 2, 2))

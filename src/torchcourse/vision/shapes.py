@@ -48,7 +48,8 @@ def shape_table(model: nn.Sequential, size: tuple[int, int, int]) -> list[Row]:
         raise TypeError(f"a shape table needs an nn.Sequential, got {type(model).__name__}")
     rows, values = [], _poisoned(size)
     with torch.no_grad():
-        for name, layer in _twin(model).named_children():
+        # Not named_children: it leaves out a layer that stands in the chain twice.
+        for name, layer in _twin(model)._modules.items():
             values = tuple(layer(batch) for batch in values)
             shape = tuple(values[0].shape[1:])
             parameters = sum(p.numel() for p in layer.parameters())
