@@ -8,6 +8,7 @@ weights together, beside the package.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import platform
 import statistics
@@ -98,6 +99,13 @@ def load_mnist(train: bool) -> digits.Digits:
             "set TORCHCOURSE_DATA to its folder or TORCHCOURSE_PRESET=full to download it"
         )
     return data
+
+
+def data_hash(images: Tensor, labels: Tensor) -> str:
+    """SHA-256 of all decoded pixels, then all labels, in order: the same for every file format."""
+    digest = hashlib.sha256(images.numpy().tobytes())
+    digest.update(labels.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def half_weights(model: nn.Module) -> dict[str, Tensor]:

@@ -36,6 +36,7 @@ def test_defended_networks_are_thirty_points_more_robust_where_they_were_trained
     assert part["eps"] == pytest.approx(WORD[family])
     assert part["steps"] >= 20 and part["restarts"] >= 3
     plain, defended = (part["networks"][kind] for kind in ("plain", "defended"))
+    assert len(plain["seeds"]) >= 3 and len(defended["seeds"]) >= 3
     assert max(row["pgd"]["share"] for row in plain["seeds"].values()) < 0.10
     assert min(row["pgd"]["share"] for row in defended["seeds"].values()) > (
         0.30 + plain["pgd"]["mean"]
@@ -57,6 +58,7 @@ def test_the_attack_behind_the_figures_passes_the_checks_it_asks_of_others(recor
 
 
 def test_the_record_says_what_was_run(record):
+    assert all(len(digest) == 64 for digest in record["data"]["sha256"].values())
     assert "JPEG" in record["data"]["photographs"]  # or the official files: then drop this line
     with (FOLDER / "history.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

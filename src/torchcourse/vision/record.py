@@ -17,7 +17,6 @@ chosen was chosen by a validation part of the training pictures.
 from __future__ import annotations
 
 import argparse
-import hashlib
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -133,7 +132,10 @@ def finish(work: Path) -> None:
             "train": len(training),
             "validation": len(held),
             "test": len(test.labels),
-            "sha256": {"training part": digest(data), "test part": digest(test)},
+            "sha256": {
+                "training part": recording.data_hash(data.images, data.labels),
+                "test part": recording.data_hash(test.images, test.labels),
+            },
             "classes": data.classes,
         },
         "baseline": _baseline(data, test),
@@ -175,11 +177,6 @@ def precision() -> str:
     if mixed_precision("cpu")._enabled:
         return "bfloat16 autocast in training, float32 in validation and test"
     return "float32"
-
-
-def digest(data: images.Images) -> str:
-    """SHA-256 of all pixels and labels, in order."""
-    return hashlib.sha256(data.images.numpy().tobytes() + data.labels.numpy().tobytes()).hexdigest()
 
 
 def _baseline(data: images.Images, test: images.Images) -> dict:

@@ -18,7 +18,6 @@ nothing had to be chosen. The quick recipe was chosen on 5,000 pictures held out
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,7 +28,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from torchcourse.data import images as image_data
-from torchcourse.recording import save_weights, share, spread, versions, write_history, write_json
+from torchcourse.recording import (
+    data_hash,
+    save_weights,
+    share,
+    spread,
+    versions,
+    write_history,
+    write_json,
+)
 from torchcourse.runtime import get_device
 
 from .cifar import CifarNet
@@ -124,7 +131,7 @@ def finish(work: Path) -> None:
             "train": len(training.labels),
             "test": len(test.labels),
             "classes": test.classes,
-            "sha256": _sha256(training),
+            "sha256": data_hash(training.images, training.labels),
         },
         "runs": {
             kind: _scores([done[name] for name in names], names, recipe, test, work)
@@ -186,12 +193,6 @@ def _linear(test: image_data.Images, work: Path) -> float:
 
 def _scored(logits: Tensor, labels: Tensor) -> dict:
     return share(int((logits.argmax(1) == labels).sum()), len(labels))
-
-
-def _sha256(data: image_data.Images) -> str:
-    digest = hashlib.sha256(data.images.numpy().tobytes())
-    digest.update(data.labels.numpy().tobytes())
-    return digest.hexdigest()
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from torchcourse.capstones.digits.training import predict
 from torchcourse.data import images as image_data
 from torchcourse.recording import (
     as_shipped,
+    data_hash,
     half_weights,
     load_mnist,
     runs,
@@ -155,6 +156,10 @@ def finish(work: Path) -> None:
 
 def _metrics(found: dict, trained: dict, best: int) -> dict:
     photo = trained["photo_plain_0"]["source"]
+    parts = {
+        "CIFAR-10": image_data.load("cifar10", train=True),
+        "MNIST": load_mnist(train=True),
+    }
     return {
         "about": "Recorded full run of capstone 6, adversarial attacks and defence.",
         "written_by": "python -m torchcourse.capstones.attacks.record",
@@ -162,6 +167,7 @@ def _metrics(found: dict, trained: dict, best: int) -> dict:
             "photographs": f"CIFAR-10, {photo}"
             + (", recompressed as JPEG" if "jpeg" in photo.lower() else ""),
             "digits": "MNIST, prepared as in capstone 1",
+            "sha256": {name: data_hash(part.images, part.labels) for name, part in parts.items()},
             "attacked": f"each {EVERY}th picture of the test part",
         },
         "versions": versions(),
