@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -253,6 +254,27 @@ def test_a_few_reviews_are_learnt_by_heart(words, reviews):
     assert (training.predict(model, few.rows).argmax(1) == few.labels).all()
     with pytest.raises(ValueError, match="no review"):
         training.train(data.Encoded([], torch.zeros(0)), config, recipe, seed=0)
+
+
+def test_gaps_are_learnt_without_labels(words, reviews):
+    config = Config(len(words), 32, 2, 1, 32, 40, 101, 8, dropout=0.0)
+    blind = data.encode(words, reviews.take(range(64)), 40)._replace(labels=torch.full((64,), -1))
+    recipe = training.Recipe(epochs=24, batch_tokens=512, max_lr=1e-2)
+    _, history = training.train(blind, config, recipe, seed=0, objective="gaps")
+    assert history[-1]["loss"] < 0.8 * history[0]["loss"]
+    with pytest.raises(ValueError, match="labels, gaps"):
+        training.train(blind, config, recipe, seed=0, objective="words")
+
+
+def test_pretraining_comes_before_the_labels(words, reviews, tmp_path):
+    config = Config(len(words), 8, 2, 1, 8, 24, 31, 4)
+    few = data.encode(words, reviews.take(range(20)), 24)
+    recipe = training.Recipe(epochs=1, batch_tokens=256, gap_epochs=2)
+    plain, _ = training.train(few, config, replace(recipe, gap_epochs=0), seed=3)
+    keep = tmp_path / "run.checkpoint"
+    model, history = training.train(few, config, recipe, seed=3, keep=keep)
+    assert len(history) == 1 and (tmp_path / "run.checkpoint.gaps").exists()
+    assert not torch.allclose(model.token.weight, plain.token.weight, atol=1e-3)
 
 
 # ---- answers -------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ LOG: dict[str, tuple[dict, Recipe]] = {
     "no dropout at all": ({"dropout": 0.0}, replace(SHORT, word_dropout=0.0)),
     "no layers: vectors, pooled": ({"layers": 0}, SHORT),
     "no warm-up": ({}, replace(SHORT, warm_up=0.0)),
+    "guessing gaps before": ({}, replace(SHORT, gap_epochs=4)),
 }
 TRANSFER = (("films", "hotels"), ("hotels", "films"))
 TRANSFER_RECIPE = replace(Recipe(), epochs=8, batch_tokens=2_048)  # fewer texts, smaller batches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi
 from pathlib import Path
 
@@ -28,7 +28,7 @@ CHECKPOINT = "torchcourse sentiment run 1"
 class Recipe:
     """How to train. The defaults are those of the recorded run."""
 
-    epochs: int = 5
+    epochs: int = 4
     batch_tokens: int = 4_096  # padding included; about 90 reviews
     max_lr: float = 2e-3
     warm_up: float = 0.1  # share of the steps in which the rate rises from 0
@@ -36,6 +36,8 @@ class Recipe:
     label_smoothing: float = 0.1
     word_dropout: float = 0.1  # share of tokens that training hides behind [MASK]
     average_over: float = 0.05  # share of all steps that the running average of weights covers
+    gap_epochs: int = 0  # of guessing hidden tokens beforehand, which needs no labels
+    gaps: float = 0.2  # share of tokens hidden there
 
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
@@ -55,9 +57,12 @@ def train(
     device: torch.device | str = "cpu",
     evaluate: Callable[[TransformerClassifier], dict] | None = None,
     keep: Path | None = None,
+    objective: str = "labels",
     start: dict[str, Tensor] | None = None,
 ) -> tuple[TransformerClassifier, list[dict]]:
     """Train a `TransformerClassifier`.
+
+    With ``recipe.gap_epochs`` it first learns to guess hidden tokens of the same texts.
 
     Args:
         data: training reviews, none longer than `config.max_tokens`.
@@ -69,15 +74,20 @@ def train(
             the history.
         keep: a file for checkpoints, written after every epoch. If it is there, its run goes on
             where it stopped, with the random numbers it had.
+        objective: "labels", or "gaps" to guess hidden tokens only.
         start: weights to begin with, such as pre-trained ones.
 
     Returns:
         the network with averaged weights, in eval mode, and one dictionary for each epoch.
 
     Raises:
-        ValueError: no reviews.
+        ValueError: no reviews, or another objective.
     """
-    run = _Run(data, config, recipe, seed, device, start)
+    if objective not in OBJECTIVES:
+        raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}, not {objective!r}")
+    if recipe.gap_epochs and objective == "labels" and start is None:
+        start = _pretrained(data, config, recipe, seed, device, keep)
+    run = OBJECTIVES[objective](data, config, recipe, seed, device, start)
     if keep is not None and keep.exists():
         run.load(keep)
     for epoch in range(len(run.history), recipe.epochs):
@@ -90,6 +100,21 @@ def train(
         if keep is not None:
             run.save(keep)
     return run.average.module.eval(), run.history
+
+
+def _pretrained(
+    data: Encoded,
+    config: Config,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device | str,
+    keep: Path | None,
+) -> dict[str, Tensor]:
+    """Weights of a network that has learnt to guess hidden tokens."""
+    before = replace(recipe, epochs=recipe.gap_epochs)
+    keep = keep and keep.with_name(f"{keep.name}.gaps")
+    model, _ = train(data, config, before, seed=seed, device=device, keep=keep, objective="gaps")
+    return model.state_dict()
 
 
 class _Run:
@@ -136,19 +161,23 @@ class _Run:
 
     def step(self, places: list[int]) -> Tensor:
         """One batch; its loss."""
-        tokens = pad([self.data.rows[i] for i in places])  # (B, T)
-        tokens = hide(tokens, self.recipe.word_dropout, self.generator).to(self.device)
-        labels = self.data.labels[places].to(self.device)
-        with mixed_precision(self.device):
-            logits = self.model(tokens)  # (B, 2)
-        smoothing = self.recipe.label_smoothing
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+        loss = self.loss(places)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.average.update_parameters(self.model)
         return loss.detach()
+
+    def loss(self, places: list[int]) -> Tensor:
+        """Of the labels of these reviews."""
+        tokens = pad([self.data.rows[i] for i in places])  # (B, T)
+        tokens = hide(tokens, self.recipe.word_dropout, self.generator).to(self.device)
+        labels = self.data.labels[places].to(self.device)
+        with mixed_precision(self.device):
+            logits = self.model(tokens)  # (B, 2)
+        smoothing = self.recipe.label_smoothing
+        return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
 
     def _parts(self) -> dict:
         return {"model": self.model, "average": self.average, "optimizer": self.optimizer}
@@ -166,6 +195,26 @@ class _Run:
         self.history = state["history"]
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["global"])
+
+
+class _GapRun(_Run):
+    """The same with another aim: to guess tokens that are hidden (Devlin et al., "BERT", 2018)."""
+
+    def loss(self, places: list[int]) -> Tensor:
+        """Of the tokens hidden in these reviews; the vectors of tokens serve as their classes."""
+        tokens = pad([self.data.rows[i] for i in places])  # (B, T)
+        hidden = hide(tokens, self.recipe.gaps, self.generator)
+        gaps = hidden != tokens  # (B, T)
+        if not gaps.any():
+            gaps[:, 0] = True  # a batch of few tokens: an easy guess instead of none
+        tokens, hidden, gaps = (x.to(self.device) for x in (tokens, hidden, gaps))
+        with mixed_precision(self.device):
+            x = self.model.encode(self.model.embed(hidden), self.model.real(hidden))
+            logits = x[gaps] @ self.model.token.weight.T  # (gaps, vocabulary)
+        return F.cross_entropy(logits.float(), tokens[gaps])
+
+
+OBJECTIVES: dict[str, type[_Run]] = {"labels": _Run, "gaps": _GapRun}
 
 
 def make_optimizer(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:

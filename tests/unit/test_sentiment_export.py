@@ -1,0 +1,56 @@
+"""The graph of the review reader answers as PyTorch does, for any number of texts and tokens."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from torchcourse.capstones.sentiment.export import export_reader
+from torchcourse.capstones.sentiment.inference import occlusion
+from torchcourse.capstones.sentiment.model import Config, TransformerClassifier, pad
+from torchcourse.capstones.sentiment.tokens import MASK, SPECIAL, WordPiece
+
+LETTERS = [chr(ord("一") + i) for i in range(80)]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A small network of random weights, and the folder it was exported to."""
+    torch.manual_seed(0)
+    words = WordPiece([*SPECIAL, *LETTERS])
+    model = TransformerClassifier(Config(len(words), 16, 2, 2, 24, 32, 31, 4)).eval()
+    folder = tmp_path_factory.mktemp("demo")
+    export_reader(model, words, folder)
+    return model, folder
+
+
+def run(folder, rows):
+    session = onnxruntime.InferenceSession(folder / "sentiment.onnx")
+    return session.run(["logits"], {"tokens": pad(rows).numpy()})[0]
+
+
+@torch.no_grad()
+def test_logits_are_pytorchs(exported):
+    model, folder = exported
+    for rows in ([[5]], [[3, 4, 5], [6]], [[*range(3, 35)]] * 5, [[]]):
+        np.testing.assert_allclose(run(folder, rows), model(pad(rows)), rtol=1e-4, atol=1e-5)
+
+
+def test_occlusion_needs_no_more_than_the_graph(exported):
+    model, folder = exported
+    row = [5, 9, 7, 9]
+    logits = run(folder, [row, *([*row[:i], MASK, *row[i + 1 :]] for i in range(4))])
+    margins = logits[:, 1] - logits[:, 0]
+    np.testing.assert_allclose(margins[0] - margins[1:], occlusion(model, row), atol=1e-4)
+
+
+def test_the_page_gets_what_it_must_know(exported):
+    _, folder = exported
+    about = json.loads((folder / "sentiment.json").read_text("utf-8"))
+    assert about["vocabulary"] == [*SPECIAL, *LETTERS] and about["maxTokens"] == 32
+    special = [about["vocabulary"][about[name]] for name in ("pad", "unknown", "mask")]
+    assert special == list(SPECIAL) and about["classes"] == ["blame", "praise"]
