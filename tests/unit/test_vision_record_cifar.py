@@ -1,0 +1,63 @@
+"""The recorder of the lesson "CIFAR-10", in miniature: every stage, twice, and what it writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from torchcourse.data.images import Images
+from torchcourse.vision import record_cifar
+from torchcourse.vision.cifar_training import Recipe
+
+TINY = Recipe(epochs=1, batch_size=16, widths=(4, 4, 4), mixed=False)
+
+
+def fake(name: str, train: bool = True) -> Images:
+    """Forty pictures to learn from, twenty for the test, one class as bright as the next."""
+    count = 40 if train else 20
+    random = torch.Generator().manual_seed(int(train))
+    images = torch.randint(0, 256, (count, 3, 32, 32), generator=random, dtype=torch.uint8)
+    return Images(images, torch.arange(count) % 10, [str(i) for i in range(10)], "made up")
+
+
+@pytest.fixture
+def recorder(monkeypatch, tmp_path):
+    monkeypatch.setattr(record_cifar.image_data, "load", fake)
+    monkeypatch.setattr(record_cifar, "HELD_OUT", 8)
+    monkeypatch.setattr(record_cifar, "QUICK", TINY)
+    monkeypatch.setattr(record_cifar, "FULL", replace(TINY, epochs=2))
+    monkeypatch.setattr(record_cifar, "RECIPES", {"quick": TINY, "full": replace(TINY, epochs=2)})
+    monkeypatch.setattr(record_cifar, "WEIGHTS", tmp_path / "weights")
+
+    def run(*arguments: str) -> None:
+        command = ["record_cifar", *arguments, "--work", str(tmp_path / "work")]
+        monkeypatch.setattr("sys.argv", command)
+        record_cifar.main()
+
+    return run
+
+
+def test_record_grows_with_what_is_done(recorder, tmp_path):
+    with pytest.raises(SystemExit, match=r"not done yet: linear, quick_0"):
+        recorder("finish")
+    recorder("quick", "--seed", "0")
+    recorder("linear")
+    recorder("finish")
+    written = tmp_path / "weights" / "metrics.json"
+    first = json.loads(written.read_text("utf-8"))
+    assert first["runs"].keys() == {"quick"} and first["runs"]["quick"]["seed"] == [0]
+    recorder()
+    record = json.loads(written.read_text("utf-8"))
+    assert record["runs"]["quick"]["seed"] == [0, 1, 2]
+    assert record["runs"]["quick"]["pictures"] == 32 and record["runs"]["full"]["pictures"] == 40
+    for run in record["runs"].values():
+        score = run["test"]["six views"]
+        assert score["count"] == 20 and score["hits"] == round(20 * score["share"])
+        assert torch.tensor(run["confusion"]).sum() == 20
+        assert torch.tensor(run["confusion"]).diag().sum() == score["hits"]
+    assert record["data"]["sha256"] == first["data"]["sha256"]
+    rows = (tmp_path / "weights" / "history.csv").read_text("utf-8").splitlines()
+    assert len(rows) == 1 + 3 + 2  # three quick runs of one epoch, a full one of two
