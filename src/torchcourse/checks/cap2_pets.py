@@ -255,8 +255,10 @@ def _resize_slips(image: Tensor, size: int, want: Tensor) -> list[Slip]:
         ),
         Slip(
             _scaled(image, size, antialias=False),
-            "Most pixels were passed over: bilinear without antialiasing looks at four "
-            "neighbours only, however much the picture shrinks.",
+            "Most pixels were passed over, or would be in a larger picture: bilinear without "
+            "antialiasing looks at four neighbours only, however much the picture shrinks. (Is it "
+            "a plain mean of each block, `area`? Halving makes the two equal; training used "
+            "neither.)",
             "Give `antialias=True`, as the training pictures were made.",
         ),
         Slip(
@@ -457,8 +459,8 @@ def confusion(attempt: Attempt) -> None:
         ),
         Slip(
             torch.tensor([[0, 3], [0, 3]]),
-            "You compared a logit with the threshold. Logits are no probabilities; adding 3 to "
-            "both changes nothing but would change your answer.",
+            "You compared a logit with the threshold, or the sigmoid of one. Adding 3 to both "
+            "logits changes no probability, but would change your answer.",
             "`softmax` first.",
         ),
         Slip(
