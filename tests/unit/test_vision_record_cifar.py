@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -61,3 +61,21 @@ def test_record_grows_with_what_is_done(recorder, tmp_path):
     assert record["data"]["sha256"] == first["data"]["sha256"]
     rows = (tmp_path / "weights" / "history.csv").read_text("utf-8").splitlines()
     assert len(rows) == 1 + 3 + 2  # three quick runs of one epoch, a full one of two
+
+
+@pytest.mark.skipif(
+    not (record_cifar.WEIGHTS / "metrics.json").exists(), reason="no run is recorded yet"
+)
+def test_shipped_record_is_of_the_recipes_in_the_code():
+    record = json.loads((record_cifar.WEIGHTS / "metrics.json").read_text("utf-8"))
+    assert record["data"]["train"] == 50_000 and record["data"]["test"] == 10_000
+    for kind, run in record["runs"].items():
+        assert run["recipe"] == asdict(record_cifar.RECIPES[kind]) | {
+            "widths": list(record_cifar.RECIPES[kind].widths)
+        }
+        assert torch.tensor(run["confusion"]).sum(1).tolist() == [1000] * 10
+    quick = record["runs"]["quick"]
+    assert min(quick["processor_seconds"]) < 6 * 60  # three minutes on two cores
+    assert quick["test"]["one look"]["mean"] >= 0.7 > record["baselines"]["linear on pixels"]
+    rows = (record_cifar.WEIGHTS / "history.csv").read_text("utf-8").splitlines()[1:]
+    assert {row.split(",")[0] for row in rows} >= {"quick_0"}
