@@ -18,6 +18,7 @@ from torchcourse.capstones.sentiment import (
     tokens,
     training,
 )
+from torchcourse.capstones.sentiment import model as model_module
 from torchcourse.capstones.sentiment.model import (
     Config,
     EncoderLayer,
@@ -297,6 +298,13 @@ def test_odd_texts_are_undecided(reader):
             inference.score(text, **reader)
     with pytest.raises(ValueError, match="both or neither"):
         inference.score("好", model=reader["model"])
+
+
+def test_without_a_record_the_message_says_how_to_make_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(model_module, "WEIGHTS", tmp_path)
+    for load in (model_module.load_model, model_module.load_words):
+        with pytest.raises(FileNotFoundError, match=r"sentiment\.record"):
+            load.__wrapped__()
 
 
 def test_many_scores_are_those_of_each(reader):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.resources import as_file, files
@@ -222,13 +224,29 @@ def load_model() -> TransformerClassifier:
     """The recorded network, trained on real reviews, in eval mode, on the CPU.
 
     The same object each time: whoever changes it works on ``copy.deepcopy`` of it.
+
+    Raises:
+        FileNotFoundError: none has been recorded.
     """
-    with as_file(WEIGHTS / "model.safetensors") as path:
+    with _recorded("model.safetensors") as path:
         return read_model(path)
 
 
 @lru_cache(maxsize=1)
 def load_words() -> WordPiece:
     """The recorded network's tokenizer."""
-    with as_file(WEIGHTS / "vocab.txt") as path:
+    with _recorded("vocab.txt") as path:
         return WordPiece.load(path)
+
+
+@contextmanager
+def _recorded(name: str) -> Iterator[Path]:
+    """A file of the record, on the disk."""
+    with as_file(WEIGHTS / name) as path:
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path} is missing: no network has been recorded. Record one with "
+                "`python -m torchcourse.capstones.sentiment.record`, or give a network and its "
+                "tokenizer of your own"
+            )
+        yield path
