@@ -171,6 +171,15 @@ class critic_step:
         optimizer.step()
         return distance.item()
 
+    @wrong("generator is frozen")
+    def freezes_the_generator(critic, generator, real, labels, noise, penalty, optimizer):
+        fake = generator.requires_grad_(False)(noise, labels)
+        distance = critic(real, labels).mean() - critic(fake, labels).mean()
+        optimizer.zero_grad()
+        (-distance + penalty(critic, real, fake, labels)).backward()
+        optimizer.step()
+        return distance.item()
+
     @wrong("You return the loss")
     def returns_the_loss(critic, generator, real, labels, noise, penalty, optimizer):
         fake = generator(noise, labels).detach()

@@ -248,7 +248,8 @@ def _slips_of_critic_step(start: Tensor, uphill: Tensor, pull: Tensor) -> list[S
         Slip(
             start,
             "The critic's weights did not change.",
-            "`backward()` computes gradients; `optimizer.step()` uses them.",
+            "`backward()` computes gradients; `optimizer.step()` uses them. A `zero_grad()` "
+            "between the two wipes them out.",
         ),
         Slip(
             start - uphill - pull,
@@ -279,6 +280,12 @@ def _expect_generator_untouched(attempt: Attempt, generator: PictureTable) -> No
             "The critic's step is right, but gradients reached the generator as well: work for "
             "nothing, and the generator's next step would begin with them.",
             "Make the pictures under `torch.no_grad()`, or `detach()` them.",
+        )
+    if not generator.pictures.requires_grad:
+        attempt.stop(
+            "The critic's step is right, but the generator is frozen afterwards: its own next step "
+            "would move nothing, without an error.",
+            "Leave its `requires_grad` alone: `torch.no_grad()` ends with its block.",
         )
 
 
