@@ -32,6 +32,13 @@ def test_every_network_learnt_far_more_than_the_baseline(record):
         assert row["processor_seconds"]["mean"] > 0
 
 
+def test_the_recipe_is_worth_something_on_the_same_pictures(record):
+    plain = results(record, "plain")
+    assert "ResNet" in plain
+    for name, row in plain.items():
+        assert results(record)[name]["accuracy"]["mean"] > row["accuracy"]["mean"]
+
+
 def test_no_figure_stands_on_more_seeds_than_were_run(record):
     for recipe in RECIPES:
         for row in results(record, recipe).values():
