@@ -46,6 +46,20 @@ def test_recorded_bounds(metrics):
     assert near["generated"]["closest"] > 0.5
 
 
+def test_every_seed_reaches_what_the_first_one_does(metrics):
+    seeds = metrics["seeds"]
+    assert len(seeds["runs"]) >= 3
+    assert seeds["judge"]["mean"] >= JUDGE and seeds["taught"]["mean"] >= TAUGHT
+    for run, row in seeds["runs"].items():
+        assert metrics["runs"][run]["config"]["mixed"] is False and row["judge"] > JUDGE - 0.01
+
+
+def test_the_leash_holds_in_float32_only(metrics):
+    coarse, fine = (metrics["precision"][name] for name in ("bfloat16", "float32"))
+    assert coarse["penalties"][-1] > 10 * fine["penalties"][-1]
+    assert abs(coarse["mean_score"]) > 100 * abs(fine["mean_score"])
+
+
 def test_ablation_is_complete_and_says_what_the_page_says(metrics):
     ablation = metrics["ablation"]
     assert set(ablation) == {"penalty", "spectral", "both", "none"}

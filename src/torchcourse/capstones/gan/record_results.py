@@ -21,7 +21,7 @@ from torchcourse.capstones.gan.measures import (
 )
 from torchcourse.capstones.gan.model import Critic, Generator
 from torchcourse.capstones.gan.sampling import generate, load_generator, save_generator
-from torchcourse.capstones.gan.training import Trainer
+from torchcourse.capstones.gan.training import Config, Trainer
 from torchcourse.data import digits, images
 from torchcourse.recording import (
     load_mnist,
@@ -39,7 +39,7 @@ EACH = 1_000  # pictures of each class that the main run is measured on
 TAUGHT = 1_000  # of each class that the student is taught with
 TAUGHT_EPOCHS = 3
 SEED = 1_000  # of the noise everything is measured with: no training seed
-PARTS = ("main", "seeds", "taught", "lag", "ablation", "fashion")
+PARTS = ("main", "seeds", "taught", "lag", "precision", "ablation", "fashion")
 TRUNCATIONS = (0.25, 0.5, 1.0, 1.5, 2.0, None)
 
 
@@ -126,6 +126,26 @@ def measure_lag(trainer: Trainer, work: Path, steps: int = 150) -> None:
         "steps_each": 25,
     }
     write_json(work / "measured_lag.json", _rounded(result))
+
+
+@torch.no_grad()
+def _level(trainer: Trainer) -> float:
+    """The mean score of 500 real pictures: how far from 0 the critic counts."""
+    pictures = trainer.pictures[:500].float() / 255
+    labels = trainer.labels[:500].to(trainer.device)
+    return trainer.critic(pictures.to(trainer.device), labels).mean().item()
+
+
+def measure_precision(start: Trainer, config: Config, work: Path, steps: int = 200) -> None:
+    """Does the leash hold in both precisions? The second part's first steps, once in each."""
+    result = {}
+    for name, mixed in (("bfloat16", True), ("float32", False)):
+        trainer = Trainer(start.pictures, start.labels, replace(config, mixed=mixed))
+        trainer.take_over(start)
+        found = torch.stack([trainer.step() for _ in range(steps)])  # (steps, 2)
+        penalties = found[:, 1].view(-1, 25).mean(1).tolist()  # (steps / 25,)
+        result[name] = {"penalties": penalties, "mean_score": _level(trainer)}
+    write_json(work / "measured_precision.json", _rounded(result | {"steps_each": 25}))
 
 
 def measure_fashion(run: str, work: Path) -> None:

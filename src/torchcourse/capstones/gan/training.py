@@ -67,7 +67,7 @@ QUICK = Config(steps=800, width=12, batch=48, averaging=0.98, report_every=100) 
 FULL = (
     Config(),
     Config(
-        steps=800,
+        steps=1600,
         lr_generator=5e-4,
         lr_critic=1e-3,
         critic_steps=3,
