@@ -77,6 +77,12 @@ def test_chapters_have_all_their_rooms():
     assert unpaired_rooms(ROOT) == []
 
 
+def test_the_syllabus_leads_to_every_chapter_that_is_there():
+    syllabus = (ROOT / "book/syllabus.md").read_text(encoding="utf-8")
+    chapters = sorted({path.parent.name for path in (ROOT / "lessons").glob("*/*.ipynb")})
+    assert [name for name in chapters if f"({name}.md)" not in syllabus] == []
+
+
 def test_a_missing_room_is_noticed(tmp_path):
     rooms = [f"{folder}/ch09/01.ipynb" for folder in ("lessons", "solutions", "labs")]
     rooms += ["src/torchcourse/checks/ch09.py", "tests/wrong_answers/ch09.py"]
