@@ -8,7 +8,7 @@
 
 The stages leave their results in ``--work``; one that was interrupted goes on after its last whole
 epoch. ``full`` takes about three quarters of an hour of one core with bfloat16 instructions,
-``quick`` two to three minutes of any. ``finish`` opens the test part and writes
+``quick`` about four minutes of any. ``finish`` opens the test part and writes
 `weights/ch05_cifar10/metrics.json` and `history.csv` from the runs that are done.
 
 The recorded run learns from all 50,000 training pictures: its recipe was fixed in advance, so
