@@ -55,8 +55,8 @@ class Recipe:
         return math.ceil(self.epochs * (pictures // self.batch_size))
 
 
-# What two cores of a laptop do in about two minutes: narrower, fewer epochs, smaller batches (so more
-# steps), no special arithmetic.
+# What two cores of a laptop do in about two minutes: narrower, fewer epochs, smaller batches (so
+# more steps), no special arithmetic.
 QUICK = Recipe(epochs=4, batch_size=512, widths=(24, 48, 96), mixed=False)
 
 
