@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -105,6 +107,7 @@ def test_no_such_table(tmp_path, content, complaint):
 def test_cleaning():
     assert clean(" ＡＢＣ！！！！！\t好好好好好 \x00\ufeff") == "abc!!! 好好好"
     assert clean("看 https://example.com/a?b=c 吧 @某人 好😀") == "看 吧 好😀"
+    assert clean("见HTTPS://a.cn/x好看") == "见 好看"  # no space behind the address
     assert clean("") == "" and clean(" \n") == ""
     for text in (
         "ﬁ",
@@ -115,6 +118,11 @@ def test_cleaning():
         *(made_reviews.write(1, i) for i in range(99)),
     ):
         assert clean(clean(text)) == clean(text)
+
+
+@given(st.one_of(st.text(), st.text("aA@:/htps. \x00！好İﬁ")))
+def test_cleaning_once_more_changes_nothing(text):
+    assert clean(clean(text)) == clean(text)
 
 
 def test_what_counts_as_the_same_text():

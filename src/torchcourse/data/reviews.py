@@ -215,13 +215,15 @@ def _only_member(path: Path) -> bytes:
 
 
 def one_form(text: str) -> str:
-    """Each character in one form: ＡＢＣ becomes ABC, and ！ becomes !."""
-    return unicodedata.normalize("NFKC", text)
+    """Each character in one form: ＡＢＣ becomes abc, and ！ becomes !."""
+    # Once more after lowering: a small letter may have a shorter form of its own.
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
 
 
 def without_links(text: str) -> str:
     """Addresses of pages and names after an @ say nothing about the thing reviewed."""
-    return re.sub(r"https?://[\w./?=&%#-]+|@\S+", " ", text)
+    # Letters of ASCII only: Chinese goes on right behind an address, without a space.
+    return re.sub(r"https?://[a-z0-9_./?=&%#-]+|@\S+", " ", text)
 
 
 def without_controls(text: str) -> str:
@@ -241,7 +243,6 @@ CLEANING: tuple[Callable[[str], str], ...] = (
     without_links,
     without_controls,
     shortened_runs,
-    str.lower,
 )
 
 
