@@ -59,6 +59,25 @@ class pad_batch:
     def numbers_alone(rows, pad):
         return _padded(rows, pad)
 
+    @wrong("Did you compare with 0?")
+    def compares_with_zero(rows, pad):
+        ids = _padded(rows, pad)
+        return ids, ids != 0
+
+    @wrong("not the right values")
+    def compares_by_size(rows, pad):
+        ids = _padded(rows, pad)
+        return ids, ids > pad
+
+    @wrong("sorted by length")
+    def sorts(rows, pad):
+        rows = sorted(rows, key=len, reverse=True)
+        return _padded(rows, pad), _real(rows)
+
+    @wrong("swapped")
+    def mask_first(rows, pad):
+        return _real(rows), _padded(rows, pad)
+
     @wrong("stopped with an error")
     def does_not_pad(rows, pad):
         ids = torch.tensor(rows)
@@ -102,6 +121,34 @@ class masked_pool:
     @wrong("divided by T")
     def divides_by_t(x, mask):
         return torch.cat([(x * mask.unsqueeze(-1)).mean(1), _top(x, mask)], dim=1)
+
+    @wrong("in the whole batch")
+    def divides_by_all(x, mask):
+        return torch.cat([(x * mask.unsqueeze(-1)).sum(1) / mask.sum(), _top(x, mask)], dim=1)
+
+    @wrong("not their mean")
+    def adds_up(x, mask):
+        return torch.cat([(x * mask.unsqueeze(-1)).sum(1), _top(x, mask)], dim=1)
+
+    @wrong("you pooled the padding")
+    def upside_down(x, mask):
+        return torch.cat([_mean(x, ~mask), _top(x, ~mask)], dim=1)
+
+    @wrong("A mask may have gaps")
+    def first_places(x, mask):
+        places = torch.arange(mask.shape[1]) < mask.sum(1, keepdim=True)
+        return torch.cat([_mean(x, places), _top(x, places)], dim=1)
+
+    @wrong("the number you filled in")
+    def fills_with_a_large_number(x, mask):
+        top = x.masked_fill(~mask.unsqueeze(-1), -1e9).amax(1)
+        return torch.cat([_mean(x, mask), top], dim=1)
+
+    @wrong("the gradient is NaN")
+    def repairs_too_late(x, mask):
+        weight = mask.unsqueeze(-1).float()
+        mean = (x * weight).sum(1) / weight.sum(1)
+        return torch.cat([mean.nan_to_num(0), _top(x, mask)], dim=1)
 
     @wrong("swapped")
     def swapped(x, mask):
@@ -159,9 +206,21 @@ class attend:
     def by_keys(q, k, v, mask):
         return _look(q, k, v, mask, scale=math.sqrt(k.shape[-2]))
 
+    @wrong("root of the number of queries")
+    def by_queries(q, k, v, mask):
+        return _look(q, k, v, mask, scale=math.sqrt(q.shape[1]))
+
+    @wrong("You multiplied")
+    def multiplies(q, k, v, mask):
+        return _look(q, k, v, mask, scale=q.shape[-1] ** -0.5)
+
     @wrong("runs over the queries")
     def over_queries(q, k, v, mask):
         return _look(q, k, v, mask, dim=-2)
+
+    @wrong("2 is not the last axis")
+    def third_axis(q, k, v, mask):
+        return _look(q, k, v, mask, dim=2)
 
     @wrong("The softmax is missing")
     def no_softmax(q, k, v, mask):
@@ -170,6 +229,10 @@ class attend:
     @wrong("You returned the weights")
     def weights(q, k, v, mask):
         return (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(-1)
+
+    @wrong("the weights as well")
+    def result_and_weights(q, k, v, mask):
+        return _look(q, k, v, mask), attend.weights.value(q, k, v, mask)
 
     @wrong("The mask has no effect")
     def forgets_the_mask(q, k, v, mask):
@@ -187,6 +250,23 @@ class attend:
     @wrong("get the score 0")
     def fills_with_zero(q, k, v, mask):
         return _look(q, k, v, mask, fill=0.0)
+
+    @wrong("A hidden key gets the weight")
+    def fills_with_a_small_number(q, k, v, mask):
+        return _look(q, k, v, mask, fill=-100.0)
+
+    @wrong("your weights are NaN")
+    def bare_exponentials(q, k, v, mask):
+        powers = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).exp()
+        powers = powers if mask is None else powers * mask
+        return powers / powers.sum(-1, keepdim=True) @ v
+
+    @wrong("stopped with an error")
+    def mask_as_an_index(q, k, v, mask):
+        scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+        if mask is not None:
+            scores[~mask] = -torch.inf
+        return scores.softmax(-1) @ v
 
     @wrong("comes from PyTorch's")
     def calls_it(q, k, v, mask):
@@ -253,6 +333,19 @@ class may_look:
     def strictly(real, causal):
         return _keys(real) & _past(real, -1) if causal else _keys(real)
 
+    @wrong("sees only the future")
+    def hides_what_may_be_seen(real, causal):
+        return _keys(real) & ~_past(real) if causal else _keys(real)
+
+    @wrong("padded queries see nothing")
+    def hides_queries_if_causal(real, causal):
+        return _keys(real) & real[:, None, :, None] & _past(real) if causal else _keys(real)
+
+    @wrong("may look at itself")
+    def keeps_the_diagonal(real, causal):
+        mask = _keys(real) | torch.eye(real.shape[1], dtype=torch.bool)
+        return mask & _past(real) if causal else mask
+
     @wrong("One reason is enough")
     def joins_with_or(real, causal):
         return _keys(real) | _past(real) if causal else _keys(real)
@@ -309,6 +402,22 @@ class sinusoidal_positions:
         columns = torch.arange(dim)
         angles = torch.arange(length)[:, None] / 10_000 ** (columns / dim)
         return torch.where(columns % 2 == 0, angles.sin(), angles.cos())
+
+    @wrong("number of the column")
+    def by_column(length, dim):
+        columns = torch.arange(dim)
+        angles = torch.arange(length)[:, None] / 10_000 ** (2 * columns / dim)
+        return torch.where(columns % 2 == 0, angles.sin(), angles.cos())
+
+    @wrong("The exponent is 4i / D")
+    def doubled(length, dim):
+        angles = _angles(length, dim, step=4)
+        return _in_turn(angles.sin(), angles.cos())
+
+    @wrong("You multiplied")
+    def multiplied(length, dim):
+        angles = torch.arange(length)[:, None] * 10_000 ** (torch.arange(0, dim, 2) / dim)
+        return _in_turn(angles.sin(), angles.cos())
 
     @wrong("The result is (D, T)")
     def lying(length, dim):
@@ -453,6 +562,25 @@ class wordpiece:
             pieces[0] = f"##{pieces[0]}"
         return pieces
 
+    @wrong("never looks back")
+    def looks_back(word, vocabulary, mark=""):
+        for end in range(len(word), 0, -1):
+            if mark + word[:end] in vocabulary:
+                rest = wordpiece.looks_back.value(word[end:], vocabulary, "##")
+                if rest != ["[UNK]"]:
+                    return [mark + word[:end], *rest]
+        return ["[UNK]"] if word else []
+
+    @wrong("was used inside one")
+    def begins_anywhere(word, vocabulary):
+        marked = {f"##{piece}" for piece in vocabulary if not piece.startswith("##")}
+        return _pieces(word, vocabulary | marked, _from_the_right)
+
+    @wrong("changed the vocabulary")
+    def adds_the_unknown(word, vocabulary):
+        vocabulary.add("[UNK]")
+        return _pieces(word, vocabulary, _from_the_right)
+
     @right
     def greedy(word, vocabulary):
         return _pieces(word, vocabulary, _from_the_right)
@@ -495,6 +623,26 @@ class macro_f1:
     @wrong("it is a tensor")
     def tensor(predicted, labels, num_classes):
         return _f1(predicted, labels, num_classes).nan_to_num(0).mean()
+
+    @wrong("intersection over the union")
+    def jaccard(predicted, labels, num_classes):
+        table = _table(predicted, labels, num_classes).float()
+        union = table.sum(0) + table.sum(1) - table.diag()
+        return (table.diag() / union).nan_to_num(0).mean().item()
+
+    @wrong("the plain mean of precision and recall")
+    def arithmetic(predicted, labels, num_classes):
+        table = _table(predicted, labels, num_classes).float()
+        both = [(table.diag() / table.sum(axis)).nan_to_num(0) for axis in (0, 1)]
+        return (sum(both) / 2).mean().item()
+
+    @wrong("class 1 alone")
+    def of_one_class(predicted, labels, num_classes):
+        return _f1(predicted, labels, num_classes)[1].item()
+
+    @wrong("count as 1")
+    def absent_is_perfect(predicted, labels, num_classes):
+        return _f1(predicted, labels, num_classes).nan_to_num(1).mean().item()
 
     @wrong("drops out")
     def skips_zeros(predicted, labels, num_classes):
@@ -553,17 +701,17 @@ def _kept(texts, labels, form=_spaced, contradictions=False):
     return [place for text, place in first.items() if contradictions or text not in both]
 
 
-def _cut(places, share, seed, count=None):
+def _cut(places, share, seed, count=None, whole=round):
     order = torch.randperm(len(places), generator=torch.Generator().manual_seed(seed)).tolist()
     places = [places[i] for i in order]
-    number = round(share * (count or len(places)))
+    number = whole(share * (count or len(places)))
     return places[number:], places[:number]
 
 
 class split_without_duplicates:
     @wrong("stands in both parts: that is a leak.")
     def splits_only(texts, labels, test_share, seed):
-        return _cut(list(range(len(texts))), test_share, seed)
+        return _cut(list(range(len(texts))), test_share, seed + 1)
 
     @wrong("stands twice in one part, so it counts twice.")
     def keeps_copies_together(texts, labels, test_share, seed):
@@ -580,7 +728,46 @@ class split_without_duplicates:
     @wrong("you kept the last")
     def keeps_the_last(texts, labels, test_share, seed):
         last = {_spaced(text): place for place, text in enumerate(texts)}
-        return _cut(sorted({*last.values()} - {5}), test_share, seed)
+        return _cut(sorted({*last.values()} - {10, 12}), test_share, seed)
+
+    @wrong("came back with its third copy")
+    def forgets_what_was_thrown_out(texts, labels, test_share, seed):
+        first = {}
+        for place, text in enumerate(map(_spaced, texts)):
+            if labels[first.setdefault(text, place)] != labels[place]:
+                del first[text]
+        return _cut(list(first.values()), test_share, seed)
+
+    @wrong("differ only in spaces and have both labels")
+    def compares_labels_exactly(texts, labels, test_share, seed):
+        exact = set(_kept(texts, labels, form=str))
+        kept = _kept(texts, labels, contradictions=True)
+        return _cut([place for place in kept if place in exact], test_share, seed)
+
+    @wrong("took away all spaces")
+    def removes_all_spaces(texts, labels, test_share, seed):
+        return _cut(_kept(texts, labels, form=lambda t: "".join(t.split())), test_share, seed)
+
+    @wrong("a tab or a line end")
+    def forgets_tabs(texts, labels, test_share, seed):
+        form = lambda text: re.sub(" +", " ", text).strip()  # noqa: E731
+        return _cut(_kept(texts, labels, form), test_share, seed)
+
+    @wrong("cut off, not rounded")
+    def cuts_the_size_off(texts, labels, test_share, seed):
+        return _cut(_kept(texts, labels), test_share, seed, whole=int)
+
+    @wrong("is rounded up")
+    def rounds_up(texts, labels, test_share, seed):
+        return _cut(_kept(texts, labels), test_share, seed, whole=math.ceil)
+
+    @wrong("the seed of the whole program")
+    def seeds_everything(texts, labels, test_share, seed):
+        random.seed(seed)
+        places = _kept(texts, labels)
+        random.shuffle(places)
+        number = round(test_share * len(places))
+        return places[number:], places[:number]
 
     @wrong("thrown away altogether")
     def drops_all_copies(texts, labels, test_share, seed):

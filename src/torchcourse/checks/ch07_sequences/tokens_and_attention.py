@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.metrics import f1_score
@@ -30,6 +32,11 @@ def pad_batch(attempt: Attempt) -> None:
         (ids, real),
         Slip((zeros, real), *filled),
         Slip((zeros, torch.ones_like(real)), *filled),
+        Slip(
+            (ids, torch.ones_like(real)),
+            "The mask calls every place real. Did you compare with 0? The filling is `pad`.",
+            "`ids != pad`.",
+        ),
         Slip(
             (ids, ~real),
             "The mask is upside down: it marks the padding.",
@@ -60,11 +67,17 @@ def pad_batch(attempt: Attempt) -> None:
             "The numbers are floats, and `nn.Embedding` takes integers.",
             "Let `torch.tensor` see Python integers; it makes int64 of them.",
         ),
+        Slip(
+            (ids[[0, 2, 1]], real[[0, 2, 1]]),
+            "The rows are sorted by length, so they no longer line up with their labels.",
+            "Leave the rows in their order.",
+        ),
+        Slip((real, ids), "The two are swapped.", "First the numbers, then the mask."),
         Slip(ids, "You returned the numbers without the mask.", "`return ids, mask`."),
         case="rows of 3, 1 and 2 tokens, pad = 1",
         name="(ids, mask)",
     )
-    for lengths, pad in (((2, 6, 1, 4), 0), ((3,), 7), ((0, 2), 5)):
+    for lengths, pad in (((2, 6, 1, 4), 0), ((3, 1), 99), ((0, 2), 5)):
         longest = max(lengths)
         mask = torch.arange(longest) < torch.tensor(lengths)[:, None]
         numbers = torch.randint(10, 99, mask.shape, generator=attempt.random)
@@ -79,13 +92,11 @@ def pad_batch(attempt: Attempt) -> None:
 )
 def masked_pool(attempt: Attempt) -> None:
     """masked_pool(x, mask): (B, T, D) float, (B, T) bool → (B, 2 D), mean then maximum."""
-    x = torch.tensor(
-        [[[1.0, -4.0], [3.0, -2.0], [9.0, 9.0]], [[-5.0, 2.0], [7.0, 7.0], [8.0, 8.0]]]
-    )
-    mask = torch.tensor([[True, True, False], [True, False, False]])
+    x = torch.tensor([[[1.0, -4], [3, -2], [9, 9], [9, 9]], [[-5, 2], [7, 7], [8, 8], [9, 9]]])
+    mask = torch.tensor([[True, True, False, False], [True, False, False, False]])
     mean, top = torch.tensor([[2.0, -3.0], [-5.0, 2.0]]), torch.tensor([[3.0, -2.0], [-5.0, 2.0]])
     zero_wins = torch.tensor([[3.0, 0.0], [0.0, 2.0]])
-    over_t = torch.tensor([[4 / 3, -2.0], [-5 / 3, 2 / 3]])
+    sums = torch.tensor([[4.0, -6.0], [-5.0, 2.0]])
     both = torch.cat([mean, top], dim=1)
     attempt.expect(
         attempt(x, mask),
@@ -107,11 +118,21 @@ def masked_pool(attempt: Attempt) -> None:
         ),
         *(
             Slip(
-                torch.cat([over_t, half], dim=1),
-                "The sum leaves padding out, but you divided by T, padding included.",
+                torch.cat([sums / divisor, half], dim=1),
+                why,
                 "Divide by the number of real tokens of each text.",
             )
+            for divisor, why in (
+                (4, "The sum leaves padding out, but you divided by T, padding included."),
+                (3, "You divided by the number of tokens in the whole batch."),
+                (1, "The first half is the sum of the real tokens, not their mean."),
+            )
             for half in (top, zero_wins)
+        ),
+        Slip(
+            torch.tensor([[9.0, 9.0, 9.0, 9.0], [8.0, 8.0, 9.0, 9.0]]),
+            "The mask is upside down: you pooled the padding.",
+            "Here True means a real token.",
         ),
         Slip(
             torch.cat([top, mean], dim=1),
@@ -133,22 +154,32 @@ def masked_pool(attempt: Attempt) -> None:
         mask[:, 0] = True
         texts = [row[keep] for row, keep in zip(x, mask, strict=True)]
         want = torch.stack([torch.cat([one.mean(0), one.max(0).values]) for one in texts])
-        attempt.expect(attempt(x, mask), want, case=f"(B, T, D) = {(batch, tokens, dim)}")
+        starts = [row[: len(text)] for row, text in zip(x, texts, strict=True)]
+        counted = torch.stack([torch.cat([one.mean(0), one.max(0).values]) for one in starts])
+        slip = Slip(
+            counted,
+            "You took the first n places of each text. A mask may have gaps.",
+            "Use the mask itself, place by place.",
+        )
+        attempt.expect(attempt(x, mask), want, slip, case=f"(B, T, D) = {(batch, tokens, dim)}")
     attempt.expect_gradient(x, mask)
+    _learns_beside_an_empty_text(attempt)
 
 
 def _pools_an_empty_text(attempt: Attempt) -> None:
     x, mask = torch.full((2, 2, 1), 6.0), torch.tensor([[True, False], [False, False]])
-    nan, low = math.nan, -math.inf
-    why = "A text without any token gives 0/0 in the mean, or minus infinity in the maximum."
+    nan, low, least = math.nan, -math.inf, torch.finfo(torch.float32).min
+    zero_by_zero = (
+        "A text without any token gives 0/0 in the mean, or minus infinity as its maximum."
+    )
+    filler = "The maximum of a text without any token is the number you filled in."
+    halves = [((nan, top), zero_by_zero) for top in (low, 0.0, nan, 6.0, least, -1e9)]
+    halves += [((0.0, low), zero_by_zero), *(((0.0, top), filler) for top in (least, -1e9, -1e4))]
     step = "Divide by at least 1 (`clamp(min=1)`), and put 0 where a row of the mask is all False."
     attempt.expect(
         attempt(x, mask),
         torch.tensor([[6.0, 6.0], [0.0, 0.0]]),
-        *(
-            Slip(torch.tensor([[6.0, 6.0], list(half)]), why, step)
-            for half in ((nan, low), (nan, 0.0), (0.0, low), (nan, nan), (nan, 6.0))
-        ),
+        *(Slip(torch.tensor([[6.0, 6.0], list(half)]), why, step) for half, why in halves),
         Slip(
             torch.tensor([[6.0, 6.0]]),
             "The empty text has disappeared, so the scores no longer line up with the texts.",
@@ -156,6 +187,22 @@ def _pools_an_empty_text(attempt: Attempt) -> None:
         ),
         case="a text without a single token",
     )
+
+
+def _learns_beside_an_empty_text(attempt: Attempt) -> None:
+    """Stop if 0/0 was repaired only after the division: its gradient is NaN."""
+    x = torch.ones(2, 2, 3, requires_grad=True)
+    result = attempt(x, torch.tensor([[True, False], [False, False]]))
+    attempt.run(result.sum().backward, may_change=True)
+    if not x.grad.isfinite().all():
+        attempt.stop(
+            "The values are right, but with an empty text in the batch the gradient is NaN, and "
+            "one step of the optimizer makes NaN of the whole model.",
+            "Repair what you divide by (`clamp(min=1)`), not the quotient: on the way back, 0 "
+            "times NaN is NaN.",
+            expected=torch.zeros(2, 3),
+            gave=x.grad[1],
+        )
 
 
 @exercise(
@@ -187,6 +234,16 @@ def attend(attempt: Attempt) -> None:
             "D is the length of a vector: the last axis of q.",
         ),
         Slip(
+            (scores / math.sqrt(2)).softmax(-1) @ v,
+            "You divided by the root of the number of queries.",
+            "D is the length of a vector: `q.shape[-1]`, however many axes stand in front.",
+        ),
+        Slip(
+            (scores * 2).softmax(-1) @ v,
+            "You multiplied by the root of D.",
+            "Divide by it: large scores make the softmax hard.",
+        ),
+        Slip(
             (scores / 2).softmax(-2) @ v,
             "The softmax runs over the queries, so the weights of one query do not add up to 1.",
             "`softmax(dim=-1)`: over the keys.",
@@ -201,16 +258,30 @@ def attend(attempt: Attempt) -> None:
             "You returned the weights.",
             "Mix the values with them: weights @ v.",
         ),
+        Slip(
+            (F.scaled_dot_product_attention(q, k, v), (scores / 2).softmax(-1)),
+            "You returned the weights as well. The lesson did, to draw them.",
+            "Here only the result is asked for.",
+        ),
         case="two queries, three keys, no mask",
     )
     _attends_under_a_mask(attempt, q, k, v, scores / 2)
+    _attends_with_large_scores(attempt)
     for shape, keys in (((2, 3, 4, 6), 5), ((1, 1, 5), 2), ((3, 2, 7, 1), 7)):
         shapes = (shape, (*shape[:-2], keys, shape[-1]), (*shape[:-2], keys, shape[-1]))
         q, k, v = (torch.randn(one, generator=attempt.random) for one in shapes)
         mask = torch.rand(*shape[:-1], keys, generator=attempt.random) < 0.6
         mask[..., 0] = True  # every query may look somewhere
         want = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        attempt.expect(attempt(q, k, v, mask), want, case=f"q of shape {shape}, {keys} keys")
+        over_queries = (q @ k.mT / math.sqrt(shape[-1])).masked_fill(~mask, -torch.inf).softmax(-2)
+        slip = Slip(
+            over_queries @ v,
+            "The softmax runs over the queries: with heads in front, 2 is not the last axis.",
+            "`softmax(dim=-1)`: over the keys, however many axes there are.",
+        )
+        case = f"q of shape {shape}, {keys} keys"
+        attempt.expect(attempt(q, k, v, mask), want, slip, case=case)
+    _attends_with_one_mask_for_all(attempt)
     for position in range(3):
         attempt.expect_gradient(q, k, v, mask, wrt=position)
     forbid(
@@ -251,6 +322,38 @@ def _attends_under_a_mask(attempt: Attempt, q: Tensor, k: Tensor, v: Tensor, s: 
     )
 
 
+def _attends_with_large_scores(attempt: Attempt) -> None:
+    """Scores of 1000 and -1000; the large one is hidden."""
+    q, k = torch.tensor([[[100.0, 0, 0, 0]]]), torch.tensor([[[20.0, 0, 0, 0], [-20.0, 0, 0, 0]]])
+    v, mask = torch.tensor([[[1.0, 2, 3, 4], [5, 6, 7, 8]]]), torch.tensor([[[False, True]]])
+    attempt.expect(
+        attempt(q, k, v, mask),
+        v[:, 1:].clone(),
+        Slip(
+            v[:, :1].clone(),
+            "A hidden key gets the weight: the number you put at hidden places is larger than the "
+            "scores of the others.",
+            "Only `-torch.inf` is smaller than every score.",
+        ),
+        Slip(
+            torch.full((1, 1, 4), math.nan),
+            "With large scores your weights are NaN: `exp(1000)` is infinite, and a hidden key "
+            "that took all the weight leaves 0/0.",
+            "Mask the scores, then let `softmax` do the rest: it subtracts the largest first.",
+        ),
+        case="scores of 1000 and -1000, the first hidden",
+    )
+
+
+def _attends_with_one_mask_for_all(attempt: Attempt) -> None:
+    """A mask of (B, 1, 1, S) for scores of (B, H, T, S)."""
+    q, k, v = (torch.randn(2, 3, 4, 5, generator=attempt.random) for _ in range(3))
+    mask = torch.tensor([[True, True, True, False], [True, False, False, False]])[:, None, None]
+    want = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    case = "a mask of shape (2, 1, 1, 4), which broadcasts to all heads and queries"
+    attempt.expect(attempt(q, k, v, mask), want, case=case)
+
+
 @exercise(
     "Two questions, joined by `and`: is there a token at all, and has it been said already? "
     "Padding hides keys, so it lies along the last axis."
@@ -280,6 +383,11 @@ def may_look(attempt: Attempt) -> None:
         ),
         Slip(~keys, "The mask is upside down.", "Here True means *may look*."),
         Slip(
+            keys | torch.eye(3, dtype=torch.bool),
+            "A padded place may look at itself. Nobody looks at padding.",
+            "Hide the whole column.",
+        ),
+        Slip(
             real[:, None, None, :],
             "The shape is (B, 1, 1, T). It broadcasts, but (B, 1, T, T) is asked for.",
             "`.expand(B, 1, T, T)`.",
@@ -300,6 +408,16 @@ def may_look(attempt: Attempt) -> None:
             keys & past.T,
             "Each place sees itself and the future; the past is hidden.",
             "Row t, the query, sees columns 0 to t: that is `tril`.",
+        ),
+        Slip(
+            keys & ~past,
+            "You kept what the triangle was meant to hide: each place sees only the future.",
+            "`tril()` says what may be seen. `triu(1)` says what may not.",
+        ),
+        Slip(
+            keys & past & queries,
+            "With `causal`, padded queries see nothing at all: their softmax becomes 0/0.",
+            "Hide padding as a key only.",
         ),
         Slip(
             keys & strictly,
@@ -363,6 +481,22 @@ def sinusoidal_positions(attempt: Attempt) -> None:
             _waves(3, 4, lambda column, dim: column / dim),
             "Sine and cosine of a pair have different wavelengths.",
             "Both columns of a pair share the exponent 2i / D.",
+        ),
+        Slip(
+            _waves(3, 4, lambda column, dim: 2 * column / dim),
+            "You took i for the number of the column. It is the number of the pair: columns 2i "
+            "and 2i + 1 share it.",
+            "`torch.arange(0, dim, 2) / dim` holds 2i / D, once for each pair.",
+        ),
+        Slip(
+            _waves(3, 4, lambda column, dim: 2 * (column - column % 2) / dim),
+            "The exponent is 4i / D: `torch.arange(0, dim, 2)` already counts 2i.",
+            "`torch.arange(0, dim, 2) / dim`.",
+        ),
+        Slip(
+            _waves(3, 4, lambda column, dim: (column % 2 - column) / dim),
+            "You multiplied by the power of 10000, so the waves get shorter and shorter.",
+            "Divide the place by it.",
         ),
         Slip(
             want.T.contiguous(),
@@ -534,6 +668,26 @@ def wordpiece(attempt: Attempt) -> None:
         ),
         case="the word kens: no piece begins with k",
     )
+    attempt.expect(
+        attempt("tot", pieces),
+        ["[UNK]"],
+        Slip(
+            ["to", "##t"],
+            "A piece that begins words was used inside one: ##t is not in the vocabulary.",
+            "From the second piece on, look up `'##' + part` and nothing else.",
+        ),
+        case="the word tot, and no piece ##t",
+    )
+    attempt.expect(
+        attempt("unhappy", {"un", "unhap", "##happy"}),
+        ["[UNK]"],
+        Slip(
+            ["un", "##happy"],
+            "You gave a piece back when the rest did not fit. WordPiece never looks back.",
+            "Take the longest piece, here unhap, and stay with it.",
+        ),
+        case="the word unhappy and the pieces un, unhap, ##happy",
+    )
     film = {"剧", "剧情", "##情", "##不", "##拖", "##沓", "##拖沓", "##不拖"}
     for word, want in (
         ("剧情不拖沓", ["剧情", "##不拖", "##沓"]),
@@ -541,6 +695,11 @@ def wordpiece(attempt: Attempt) -> None:
         ("拖沓", ["[UNK]"]),
     ):
         attempt.expect(attempt(word, film), want, case=f"the word {word}")
+    if len(pieces) != 12:
+        attempt.stop(
+            "Your code changed the vocabulary, so the next word is cut by another one.",
+            "Only look pieces up; [UNK] is an answer, not a piece.",
+        )
 
 
 @exercise(
@@ -570,6 +729,21 @@ def macro_f1(attempt: Attempt) -> None:
             "A plain mean: one vote for each class.",
         ),
         Slip(
+            (4 / 7 + 1 / 3) / 3,
+            "You divided TP by TP + FP + FN: that is the intersection over the union.",
+            "F1 counts the hits twice, above and below: 2 TP / (2 TP + FP + FN).",
+        ),
+        Slip(
+            ((4 / 6 + 4 / 5) / 2 + 1 / 2) / 3,
+            "For each class you took the plain mean of precision and recall.",
+            "F1 is their harmonic mean, 2 TP / (2 TP + FP + FN).",
+        ),
+        Slip(
+            f1[1],
+            "That is the F1 of class 1 alone.",
+            "One F1 for each of the classes, then their mean.",
+        ),
+        Slip(
             sum(f1) / 2,
             "The class that was never right drops out, instead of counting as 0.",
             "A class without a true positive has F1 = 0. Divide by `num_classes`.",
@@ -586,10 +760,15 @@ def macro_f1(attempt: Attempt) -> None:
         case="three classes of 5, 2 and 1 texts",
     )
     attempt.expect(
-        attempt(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 0, 1, 1]), 4),
-        0.5,
+        attempt(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 0, 1, 1]), 4),
+        (2 / 3 + 4 / 5) / 4,
         Slip(
-            1.0,
+            (2 / 3 + 4 / 5 + 2) / 4,
+            "Classes that do not occur count as 1.",
+            "0/0 counts as 0 here: a class nobody has seen proves nothing.",
+        ),
+        Slip(
+            (2 / 3 + 4 / 5) / 2,
             "Classes that do not occur are left out, so the mean is not over all `num_classes`.",
             "Count them as 0, and divide by `num_classes`.",
         ),
@@ -605,8 +784,9 @@ def macro_f1(attempt: Attempt) -> None:
 
 
 TEXTS = ["好看", "无聊", " 好看", "一般", "无聊", "一般", "太长", "精彩", "很  好", "很 好"]
-LABELS = [1, 0, 1, 1, 0, 0, 0, 1, 1, 1]
-KEPT = [0, 1, 6, 7, 8]  # the first of each text, without 一般, which is praise and blame
+TEXTS += ["一般 ", "难看", "难看\n", "很好", "很\t好", "催泪"]
+LABELS = [1, 0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1]
+KEPT = [0, 1, 6, 7, 8, 13, 15]  # the first of each text, without 一般 and 难看: praise and blame
 
 
 @exercise(
@@ -621,32 +801,61 @@ def split_without_duplicates(attempt: Attempt) -> None:
         sorted(train + test),
         KEPT,
         Slip(
-            sorted([*KEPT, 3]),
+            sorted([*KEPT, 3, 11]),
             "A text stays although its two labels contradict each other: whichever is kept is a "
             "guess.",
             "Leave out every text that occurs with both labels.",
         ),
         Slip(
-            [2, 4, 6, 7, 9],
+            sorted([*KEPT, 10]),
+            "一般, thrown out for its two labels, came back with its third copy, at place 10.",
+            "Remember what was thrown out, or decide when all texts have been seen.",
+        ),
+        Slip(
+            sorted([*KEPT, 11]),
+            "Places 11 and 12 differ only in spaces and have both labels, and one of them stays.",
+            "Compare labels for the same form of the text as you compare texts.",
+        ),
+        Slip(
+            [place for place in KEPT if place != 13],
+            "You took away all spaces, so 很 好 and 很好 became one text.",
+            'Compare `" ".join(text.split())`: one space stays where there were some.',
+        ),
+        Slip(
+            [2, 4, 6, 7, 13, 14, 15],
             "Of each text you kept the last, not the first.",
             "Keep a place only if its text has not been seen before.",
         ),
         Slip(
-            [6, 7],
+            [6, 7, 13, 15],
             "Every text that occurs twice was thrown away altogether.",
             "Keep the first of its kind.",
         ),
         name="all places of both parts, sorted",
-        case="five different texts that can be kept",
+        case="seven different texts that can be kept",
     )
-    _has_its_size(attempt, test, 2, 5, 0.4)
+    _has_its_size(attempt, test, 3, 7, 0.4)
     texts = [f"text {number}" for number in range(40)]
     labels = [number % 2 for number in range(40)]
-    parts = [_places(attempt, texts, labels, 0.25, seed) for seed in (0, 0, 1)]
+    before = _global_state()
+    parts = [_places(attempt, texts, labels, 0.26, seed) for seed in (0, 0, 1)]
     for train, test in parts:
-        _has_its_size(attempt, test, 10, 40, 0.25)
+        _has_its_size(attempt, test, 10, 40, 0.26)
         attempt.expect(sorted(train + test), list(range(40)), name="all places, sorted")
     _is_drawn(attempt, [frozenset(test) for _, test in parts])
+    if _global_state() != before:
+        attempt.stop(
+            "Your split sets the seed of the whole program, so whatever is drawn after it (initial "
+            "weights, dropout) depends on this function, too.",
+            "Make a generator of its own: `torch.Generator().manual_seed(seed)`.",
+        )
+
+
+def _global_state() -> tuple:
+    """Where the random numbers of Python, NumPy and PyTorch stand."""
+    numpy_state = np.random.get_state()  # noqa: NPY002
+    numbers = torch.get_rng_state().numpy().tobytes()
+    return random.getstate(), numpy_state[1].tobytes(), numpy_state[2], numbers
 
 
 def _places(
@@ -674,9 +883,14 @@ def _shares_nothing(attempt: Attempt, train: Sequence[int], test: Sequence[int])
     for form, why, next_step in (
         (str, "", "Drop what stands there twice *before* you split."),
         (
-            lambda text: " ".join(text.split()),
+            lambda text: " ".join(filter(None, text.split(" "))),
             " Only their spaces differ.",
             'Compare `" ".join(text.split())`.',
+        ),
+        (
+            lambda text: " ".join(text.split()),
+            " They differ only where one has a tab or a line end.",
+            "`text.split()` without an argument splits at tabs and line ends, too.",
         ),
     ):
         first, second = ([form(TEXTS[i]) for i in part] for part in (train, test))
@@ -695,6 +909,16 @@ def _has_its_size(attempt: Attempt, test: list, want: int, kept: int, share: flo
             kept - want,
             "The two parts are swapped.",
             "Training places first, test places second.",
+        ),
+        Slip(
+            math.floor(share * kept),
+            "The size is cut off, not rounded: `int(2.8)` is 2.",
+            "`round(test_share * kept)`.",
+        ),
+        Slip(
+            math.ceil(share * kept),
+            "The size is rounded up, not to the nearest number.",
+            "`round(test_share * kept)`.",
         ),
         Slip(
             round(share * len(TEXTS)),
