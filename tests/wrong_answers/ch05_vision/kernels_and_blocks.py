@@ -61,6 +61,20 @@ class sobel:
     def keeps_four_axes(image):
         return torch.hypot(*_slopes(image))[None, None]
 
+    @wrong("slope down only")
+    def takes_the_other_slope(image):
+        return _slopes(image)[1]
+
+    @wrong("the larger of the two slopes")
+    def takes_the_larger(image):
+        return _slopes(image).abs().amax(0)
+
+    @wrong("changed its input")
+    def spoils_the_picture(image):
+        edges = torch.hypot(*_slopes(image))
+        image.zero_()
+        return edges
+
     @wrong("no gradient can flow")
     def detaches(image):
         return torch.hypot(*_slopes(image.detach()))
@@ -127,6 +141,29 @@ class receptive_field:
             field, jump = field + (kernel - 1) * jump, jump + stride - 1
         return field
 
+    @wrong("strides multiply")
+    def keeps_one_stride(layers):
+        field, jump = 1, 1
+        for kernel, stride in layers:
+            field, jump = field + (kernel - 1) * jump, stride
+        return field
+
+    @wrong("The last layer is left out")
+    def stops_early(layers):
+        return _walk(layers[:-1])[0]
+
+    @wrong("A layer of 5 adds 4")
+    def adds_kernels_times_jump(layers):
+        field, jump = 1, 1
+        for kernel, stride in layers:
+            field, jump = field + kernel * jump, jump * stride
+        return field
+
+    @wrong("changed its input")
+    def turns_the_list_round(layers):
+        layers.reverse()
+        return receptive_field.backwards.value(layers[::-1])
+
     @wrong("You return a float")
     def gives_a_float(layers):
         return float(_walk(layers)[0])
@@ -184,6 +221,10 @@ class stack_parameters:
     @wrong("Only the last layer")
     def keeps_the_last(channels, kernel_size, bias=True):
         return _count(channels[-2:], kernel_size, bias)
+
+    @wrong("You return a float")
+    def gives_a_float(channels, kernel_size, bias=True):
+        return float(_count(channels, kernel_size, bias))
 
     @wrong("`bias=False` has no effect")
     def always_has_a_bias(channels, kernel_size, bias=True):
@@ -280,6 +321,32 @@ class vgg_block:
     def adds_batch_norm(a, b, n):
         return _vgg(a, b, n).insert(1, nn.BatchNorm2d(b))
 
+    @wrong("no bias")
+    def drops_the_biases(a, b, n):
+        block = _vgg(a, b, n)
+        for layer in block:
+            if isinstance(layer, nn.Conv2d):
+                layer.bias = None
+        return block
+
+    @wrong("plain Python list are hidden")
+    class HidesItsLayers(nn.Module):
+        def __init__(self, a, b, n):
+            super().__init__()
+            self.layers = list(_vgg(a, b, n))
+
+        def forward(self, x):
+            return nn.Sequential(*self.layers)(x)
+
+    @wrong("the graph is cut")
+    class CutsTheGraph(nn.Module):
+        def __init__(self, a, b, n):
+            super().__init__()
+            self.block = _vgg(a, b, n)
+
+        def forward(self, x):
+            return self.block(x).detach()
+
     @right
     def plain(a, b, n):
         return _vgg(a, b, n)
@@ -349,6 +416,24 @@ class nin_block:
     def stays_bare(a, b, size):
         return _nin(a, b, size, (nn.ReLU, nn.ReLU, nn.Identity))
 
+    @wrong("between the two 1×1 convolutions")
+    def skips_the_middle(a, b, size):
+        return _nin(a, b, size, (nn.ReLU, nn.Identity, nn.ReLU))
+
+    @wrong("No ReLU follows the large kernel")
+    def skips_the_first(a, b, size):
+        return _nin(a, b, size, (nn.Identity, nn.ReLU, nn.ReLU))
+
+    @wrong("the graph is cut")
+    class CutsTheGraph(nn.Module):
+        def __init__(self, a, b, size):
+            super().__init__()
+            self.block = _nin(a, b, size)
+
+        @torch.no_grad()
+        def forward(self, x):
+            return self.block(x)
+
     @wrong("There is one ReLU, at the end")
     def bends_at_the_end(a, b, size):
         return _nin(a, b, size, (nn.Identity, nn.Identity, nn.ReLU))
@@ -393,6 +478,11 @@ class GlobalHead:
         def __init__(self, in_channels, num_classes):
             super().__init__(in_channels, num_classes)
             self.maps = nn.Conv2d(in_channels, num_classes, 3, padding=1)
+
+    @wrong("the graph is cut")
+    class AveragesInNumPy(_Head):
+        def pool(self, maps):
+            return torch.from_numpy(maps.detach().numpy().mean((2, 3)))
 
     @wrong("took the maximum")
     class TakesTheMaximum(_Head):
@@ -459,3 +549,13 @@ class GlobalHead:
 
         def forward(self, x):
             return self.linear(x.mean(dim=(2, 3)))
+
+    @right
+    class MultipliesByHand(nn.Module):
+        def __init__(self, in_channels, num_classes):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(in_channels, num_classes))
+            self.bias = nn.Parameter(torch.zeros(num_classes))
+
+        def forward(self, x):
+            return x.mean(dim=(2, 3)) @ self.weight + self.bias

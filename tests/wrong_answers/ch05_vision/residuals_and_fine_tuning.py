@@ -1,5 +1,7 @@
 """Answers to lab 2 of chapter 5: blocks, frozen layers, parameter groups, attention, two looks."""
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -69,11 +71,6 @@ class Inception:
         def last(self, x):
             return self.pool(self.after(self.pooled(x)))
 
-    @wrong("another order")
-    class Backwards(_Inception):
-        def branches(self, x):
-            return super().branches(x)[::-1]
-
     @wrong("not one tensor")
     class FourTensors(_Inception):
         def forward(self, x):
@@ -91,6 +88,25 @@ class Inception:
         def __init__(self, *sizes):
             super().__init__(*sizes)
             self.pooled = nn.Identity()
+
+    @wrong("another order")
+    class SwapsTwo(_Inception):
+        def branches(self, x):
+            one, three, five, pooled = super().branches(x)
+            return [one, five, three, pooled]
+
+    @wrong("no bias")
+    class WithoutBiases(_Inception):
+        def __init__(self, *sizes):
+            super().__init__(*sizes)
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.bias = None
+
+    @wrong("the graph is cut")
+    class CutsTheGraph(_Inception):
+        def forward(self, x):
+            return super().forward(x).detach()
 
     @wrong("no parameters")
     class PlainList(_Inception):
@@ -199,6 +215,43 @@ class ResidualBlock:
         def projection(self, in_channels, out_channels, stride):
             return nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
 
+    @wrong("mixes the running statistics")
+    class SharesANorm(_Residual):
+        def __init__(self, in_channels, out_channels, stride=1):
+            super().__init__(in_channels, out_channels, stride)
+            self.norm2 = self.norm1
+
+    @wrong("mixes the running statistics")
+    class SharesWithTheProjection(_Residual):
+        def projection(self, in_channels, out_channels, stride):
+            conv, _ = super().projection(in_channels, out_channels, stride)
+            return nn.Sequential(conv, self.norm2)
+
+    @wrong("The second convolution has the stride")
+    class StrideTooLate(_Residual):
+        def __init__(self, in_channels, out_channels, stride=1):
+            super().__init__(in_channels, out_channels, stride)
+            self.conv1.stride, self.conv2.stride = (1, 1), (stride, stride)
+
+    @wrong("a ReLU on the way around")
+    class BendsTheWayAround(_Residual):
+        def projection(self, *sizes):
+            return super().projection(*sizes).append(nn.ReLU())
+
+    @wrong("the graph is cut")
+    class DetachesTheBody(_Residual):
+        def forward(self, x):
+            return F.relu(self.body(x).detach() + self.around(x))
+
+    @wrong("changed its input")
+    class AddsInPlace(_Residual):
+        def forward(self, x):
+            body = self.body(x)
+            if body.shape == x.shape:
+                x += body
+                return F.relu(x)
+            return F.relu(body + self.around(x))
+
     plain = right(_Residual)
 
     @right
@@ -255,6 +308,16 @@ class set_frozen:
     def counts_kernels(module, frozen):
         module.requires_grad_(not frozen)
         return sum(p.numel() for p in module.parameters() if p.requires_grad and p.ndim > 1)
+
+    @wrong("each parameter's flag is as it was")
+    def detaches(module, frozen):
+        for p in module.parameters():
+            p = p.detach()
+        return _learning(module)
+
+    @wrong("You changed the mode")
+    def changes_the_mode(module, frozen):
+        return _learning(module.requires_grad_(not frozen).train(not frozen))
 
     @right
     def one_call(module, frozen):
@@ -316,6 +379,22 @@ class train_mode:
         train_mode.walks.value(model)
         return True
 
+    @wrong("by the name or the place")
+    def by_name(model):
+        model.train()
+        for m in model.get_submodule("body").modules():
+            if isinstance(m, NORMS):
+                m.eval()
+        return model
+
+    @wrong("froze or thawed parameters")
+    def freezes_more(model):
+        train_mode.walks.value(model)
+        for m in model.modules():
+            if isinstance(m, NORMS):
+                m.requires_grad_(False)
+        return model
+
     @right
     def walks(model):
         model.train()
@@ -367,6 +446,35 @@ class parameter_groups:
     @wrong("A group has no `lr`")
     def without_a_rate(model, head, body_lr, head_lr):
         return [{"params": list(model.body.parameters())}, {"params": list(head.parameters())}]
+
+    @wrong("by its name")
+    def by_name(model, head, body_lr, head_lr):
+        groups = {"body": [], "head": []}
+        for name, p in model.named_parameters():
+            if p.requires_grad:
+                groups["head" if name.startswith("head") else "body"].append(p)
+        rates = {"body": body_lr, "head": head_lr}
+        return [{"params": groups[name], "lr": lr} for name, lr in rates.items()]
+
+    @wrong("A frozen parameter of the head")
+    def frozen_in_the_head(model, head, body_lr, head_lr):
+        body = parameter_groups.by_id.value(model, head, body_lr, head_lr)[0]
+        return [body, {"params": head.parameters(), "lr": head_lr}]
+
+    @wrong("equal numbers are not the same parameter")
+    def by_value(model, head, body_lr, head_lr):
+        def is_mine(p):
+            return any(p.shape == q.shape and torch.equal(p, q) for q in head.parameters())
+
+        learning = [p for p in model.parameters() if p.requires_grad]
+        return [
+            {"params": [p for p in learning if not is_mine(p)], "lr": body_lr},
+            {"params": [p for p in learning if is_mine(p)], "lr": head_lr},
+        ]
+
+    @wrong("The rates are typed in")
+    def types_the_rates(model, head, body_lr, head_lr):
+        return parameter_groups.by_id.value(model, head, 0.001, 0.1)
 
     @right
     def by_id(model, head, body_lr, head_lr):
@@ -450,6 +558,16 @@ class SqueezeExcite:
         def forward(self, x):
             return x + self.weights(x)
 
+    @wrong("the graph is cut")
+    class DetachesTheWeights(_SE):
+        def weights(self, x):
+            return super().weights(x).detach()
+
+    @wrong("cut out of the graph")
+    class CopiesTheMeans(_SE):
+        def squeeze(self, x):
+            return torch.tensor(x.mean((2, 3)).tolist())
+
     @wrong("the bottleneck is missing")
     class NoBottleneck(_SE):
         def __init__(self, channels, reduction):
@@ -513,6 +631,20 @@ class flip_predict:
         with in_eval_mode(model), torch.no_grad():
             return (model(images).softmax(1) + model(images.flip(-1)).softmax(1)) / 2
 
+    @wrong("asked the network in train mode")
+    def forgets_eval(model, images):
+        with torch.no_grad():
+            return (model(images) + model(images.flip(-1))) / 2
+
+    @wrong("Two things at once")
+    def adds_upside_down(model, images):
+        return 2 * _two_looks(model, images, turn=lambda x: x.flip(-2))
+
+    @wrong("thrown away afterwards")
+    def detaches_at_the_end(model, images):
+        with in_eval_mode(model):
+            return ((model(images) + model(images.flip(-1))) / 2).detach()
+
     @wrong("with a graph behind them")
     def keeps_the_graph(model, images):
         with in_eval_mode(model):
@@ -537,3 +669,9 @@ class flip_predict:
         for m, mode in modes.items():
             m.training = mode
         return both.view(2, len(images), -1).mean(0)
+
+    @right
+    def with_a_copy(model, images):
+        copied = copy.deepcopy(model).eval()
+        with torch.inference_mode():
+            return torch.stack([copied(images), copied(images.flip(-1))]).mean(0)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from torchcourse.checks.ch05_vision.learning import expect_learning
 from torchcourse.checks.compare import kind
 from torchcourse.checks.core import Attempt, Slip, exercise
 
@@ -38,7 +39,7 @@ def sobel(attempt: Attempt) -> None:
     prewitt = torch.tensor([[-1.0, 0, 1]] * 3)
     once = "Slide over a picture that has one mirrored pixel around it, so that the size stays."
     attempt.expect(
-        attempt(image),
+        attempt(image.clone()),  # a copy: a picture changed in place must not spoil the answer
         _by_opencv(image),
         Slip(
             _strength(image, mode=None),
@@ -58,6 +59,12 @@ def sobel(attempt: Attempt) -> None:
         Slip(x, "That is the slope to the right only.", "Level edges need the kernel turned."),
         Slip(
             x.abs(), "That is the slope to the right only.", "Level edges need the kernel turned."
+        ),
+        Slip(y, "That is the slope down only.", "Upright edges need the other kernel, too."),
+        Slip(
+            torch.maximum(x.abs(), y.abs()),
+            "You took the larger of the two slopes; a slanted edge is stronger than either.",
+            "The length of (x, y) is the root of the sum of squares.",
         ),
         Slip(
             x.abs() + y.abs(),
@@ -86,7 +93,8 @@ def sobel(attempt: Attempt) -> None:
     )
     for height, width in ((5, 9), (2, 2), (7, 3)):
         image = torch.randn(height, width, generator=attempt.random)
-        attempt.expect(attempt(image), _by_opencv(image), case=f"random pixels, {height} × {width}")
+        got = attempt(image.clone())
+        attempt.expect(got, _by_opencv(image), case=f"random pixels, {height} × {width}")
     attempt.expect_gradient(image)
 
 
@@ -101,35 +109,44 @@ def _by_opencv(image: Tensor) -> Tensor:
 )
 def receptive_field(attempt: Attempt) -> None:
     """receptive_field(layers): [(kernel size, stride), …] → pixels, an int."""
-    got = attempt([(5, 1), (2, 2), (5, 1), (2, 2)])
+    first = "First field += (kernel - 1) · jump, then jump *= stride."
+    own_stride = (
+        "You multiplied by a layer's own stride first. Its windows are as wide as before; the "
+        "stride only says how far apart they are."
+    )
+    got = attempt([(5, 2)])
     if isinstance(got, float):
         attempt.stop("You return a float: it is a number of pixels.", "Stay with whole numbers.")
     attempt.expect(
         got,
+        5,
+        Slip(1, "The last layer is left out.", "Loop over all pairs, the last one, too."),
+        Slip(
+            4,
+            "You started at 0; but without any layer a place sees one pixel, itself.",
+            "Start with a field of 1.",
+        ),
+        Slip(2, "That is the jump, the distance of neighbours.", "Return the field."),
+        Slip(9, own_stride, first),
+        Slip(6, "A layer of 5 adds 4 pixels to the one seen already.", "kernel - 1, not kernel."),
+        case="a single layer, 5×5 with stride 2",
+    )
+    attempt.expect(
+        attempt([(5, 1), (2, 2), (5, 1), (2, 2)]),
         16,
         Slip(
             11,
             "The strides have no effect: behind a pool of 2, one step of a kernel is 2 pixels.",
             "Keep the jump, the product of the strides so far, and add (kernel - 1) · jump.",
         ),
-        Slip(
-            19,
-            "You multiplied by a layer's own stride first. Its windows are as wide as before; "
-            "the stride only says how far apart they are.",
-            "First field += (kernel - 1) · jump, then jump *= stride.",
-        ),
+        Slip(19, own_stride, first),
         Slip(14, "You added the kernels themselves.", "Each layer adds kernel - 1, times jump."),
-        Slip(
-            28,
-            "That is the rule for walking backwards, used forwards.",
-            "Forwards: field += (kernel - 1) · jump, then jump *= stride.",
-        ),
+        Slip(28, "That is the rule for walking backwards, used forwards.", first),
         Slip(
             15,
-            "You started at 0; but without any layer a place sees one pixel, itself.",
-            "Start with a field of 1.",
+            "Your jump is the stride of the layer before alone; but strides multiply.",
+            "jump *= stride.",
         ),
-        Slip(4, "That is the jump, the distance of neighbours.", "Return the field."),
         case="LeNet: 5×5, pool 2, 5×5, pool 2",
     )
     attempt.expect(
@@ -152,7 +169,7 @@ def receptive_field(attempt: Attempt) -> None:
         count = int(torch.randint(1, 5, (), generator=attempt.random))
         numbers = torch.randint(1, 4, (count, 2), generator=attempt.random).tolist()
         layers = [(kernel + stride - 1, stride) for kernel, stride in numbers]  # no gaps
-        attempt.expect(attempt(layers), _seen(layers), case=f"the layers {layers}")
+        attempt.expect(attempt(list(layers)), _seen(layers), case=f"the layers {layers}")
 
 
 def _seen(layers: list[tuple[int, int]]) -> int:
@@ -171,8 +188,11 @@ def _seen(layers: list[tuple[int, int]]) -> int:
 )
 def stack_parameters(attempt: Attempt) -> None:
     """stack_parameters(channels, kernel_size, bias=True): → int."""
+    got = attempt([2, 3, 5], 3)
+    if isinstance(got, float):
+        attempt.stop("You return a float: parameters are counted.", "Stay with whole numbers.")
     attempt.expect(
-        attempt([2, 3, 5], 3),
+        got,
         197,  # 9 · 2 · 3 + 3 + 9 · 3 · 5 + 5
         Slip(189, "The biases are missing.", "Each output channel has one."),
         Slip(
@@ -221,12 +241,13 @@ def stack_parameters(attempt: Attempt) -> None:
 
 
 def _block(attempt: Attempt, *args: int) -> nn.Module:
-    """What the learner's function builds, if it is a module."""
+    """What the learner's function or class builds, if it is a module."""
     block = attempt(*args)
     if not isinstance(block, nn.Module):
+        is_class = isinstance(attempt.answer, type)
         attempt.stop(
             f"`{attempt.exercise.name}{args}` gave {kind(block)}, not a module.",
-            "Return `nn.Sequential(*layers)`.",
+            "Inherit from `nn.Module`." if is_class else "Return `nn.Sequential(*layers)`.",
             gave=block,
         )
     return block
@@ -235,6 +256,12 @@ def _block(attempt: Attempt, *args: int) -> nn.Module:
 def _kernels(attempt: Attempt, block: nn.Module, want: list[tuple], hints: dict) -> list[nn.Conv2d]:
     """The block's convolutions, if their weights have the shapes asked for."""
     found = [module for module in block.modules() if isinstance(module, nn.Conv2d)]
+    if not found:
+        attempt.stop(
+            "There is no convolution in your module. Layers in a plain Python list are hidden: "
+            "no optimizer finds them.",
+            "Put the layers into `nn.Sequential` or `nn.ModuleList`.",
+        )
     shapes = [tuple(layer.weight.shape) for layer in found]
     if shapes != want:
         why, next_step = hints.get(
@@ -297,6 +324,12 @@ def vgg_block(attempt: Attempt) -> None:
         ),
     }
     layers = _kernels(attempt, block, [(4, 2, 3, 3), (4, 4, 3, 3)], hints)
+    if any(layer.bias is None for layer in layers):
+        attempt.stop(
+            "Your convolutions have no bias. Without a batch norm behind them nothing else brings "
+            "one.",
+            "Leave `bias=False` away.",
+        )
     x = torch.randn(3, 2, 8, 12, generator=attempt.random)
     got = _answer(attempt, block, x)
     with torch.no_grad():
@@ -348,6 +381,7 @@ def vgg_block(attempt: Attempt) -> None:
         with torch.no_grad():
             wanted = F.max_pool2d(_chain(layers, x, set(range(count))), 2)
         attempt.expect(_answer(attempt, block, x), wanted, case=f"{count} convolution(s)")
+        expect_learning(attempt, block, x)
 
 
 @exercise(
@@ -375,8 +409,9 @@ def nin_block(attempt: Attempt) -> None:
             "kernel_size=1 for the second and third.",
         ),
         ((4, 2, 5, 5), (4, 4, 1, 1)): (
-            "One 1×1 is a single dense layer; the block has two.",
-            "Kernel, 1×1, 1×1, each with a ReLU.",
+            "There is one 1×1 of its own; the block has two. If the same layer stands there "
+            "twice, both places share its weights.",
+            "Kernel, 1×1, 1×1, each a new layer with a ReLU.",
         ),
         ((4, 2, 1, 1), (4, 4, 1, 1), (4, 4, 5, 5)): (
             "The large kernel comes last; it comes first, and the small network looks at it.",
@@ -417,6 +452,16 @@ def nin_block(attempt: Attempt) -> None:
                 "A ReLU after each of the three.",
             ),
             Slip(
+                _chain(layers, x, {0, 2}),
+                "No ReLU stands between the two 1×1 convolutions: they are one.",
+                "A ReLU after each of the three.",
+            ),
+            Slip(
+                _chain(layers, x, {1, 2}),
+                "No ReLU follows the large kernel: it and the first 1×1 are one convolution.",
+                "A ReLU after each of the three.",
+            ),
+            Slip(
                 _chain(layers, x, {2}),
                 "There is one ReLU, at the end: the three convolutions in front of it are one.",
                 "A ReLU after each of the three.",
@@ -430,6 +475,7 @@ def nin_block(attempt: Attempt) -> None:
         with torch.no_grad():
             wanted = _chain(layers, x, {0, 1, 2})
         attempt.expect(_answer(attempt, block, x), wanted, case=f"kernel_size={size}")
+        expect_learning(attempt, block, x)
 
 
 @exercise(
@@ -447,6 +493,7 @@ def GlobalHead(attempt: Attempt) -> None:
             "One layer, `nn.Conv2d(in_channels, num_classes, kernel_size=1)`. The mean has none.",
         )
     bias, weight = sorted(head.parameters(), key=Tensor.numel)
+    weight = weight.T if weight.shape == (3, 4) else weight  # from channels to classes, by `@`
     maps = torch.randn(5, 3, 4, 6, generator=attempt.random)
     with torch.no_grad():
         weight, bias = weight.reshape(4, 3), bias.reshape(4)
@@ -511,3 +558,4 @@ def GlobalHead(attempt: Attempt) -> None:
                 ),
                 case=f"a batch ({count}, 3, {height}, {width})",
             )
+    expect_learning(attempt, head, maps)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from torchcourse.checks.ch05_vision.learning import expect_learning
 from torchcourse.checks.compare import kind
 from torchcourse.checks.core import Attempt, Slip, exercise
 
@@ -64,7 +66,7 @@ def Inception(attempt: Attempt) -> None:
     order = "The branches are in another order than asked for."
     no_relu = "The last ReLU is missing: negative numbers come out of a branch."
     attempt.expect(
-        _bare(attempt.run(block, x)),
+        _bare(attempt.run(block, x.clone())),
         torch.cat(right, 1),
         Slip(
             torch.cat(_branches(convs, x, between=False), 1),
@@ -97,7 +99,10 @@ def Inception(attempt: Attempt) -> None:
             "The fourth branch pools after its convolution.",
             "First the pooling, then the 1×1 convolution.",
         ),
-        Slip(torch.cat(right[::-1], 1), order, "1×1, 3×3, 5×5, pooling."),
+        *(
+            Slip(torch.cat(shuffled, 1), order, "1×1, 3×3, 5×5, pooling.")
+            for shuffled in list(itertools.permutations(right))[1:]
+        ),
         Slip(
             right,
             "You returned the four branches, not one tensor.",
@@ -109,7 +114,9 @@ def Inception(attempt: Attempt) -> None:
         block = _made(attempt, 2, 1, (3, 4), (5, 6), 7)
         convs = _inception_convs(attempt, block, 2, 1, (3, 4), (5, 6), 7)
         x = torch.randn(shape, generator=attempt.random)
-        attempt.expect(_bare(attempt.run(block, x)), torch.cat(_branches(convs, x), 1), case=case)
+        want = torch.cat(_branches(convs, x), 1)
+        attempt.expect(_bare(attempt.run(block, x)), want, case=case)
+        expect_learning(attempt, block, x)
 
 
 def _inception_convs(attempt, block, c, one, three, five, pooled) -> dict[str, nn.Conv2d]:
@@ -136,6 +143,12 @@ def _inception_convs(attempt, block, c, one, three, five, pooled) -> dict[str, n
                 f"channels in your block.",
                 WITHOUT_A_NAME,
             )
+    if any(found[shape].bias is None for shape in wanted.values()):
+        attempt.stop(
+            "Your convolutions have no bias. Without a batch norm behind them nothing else brings "
+            "one.",
+            "Leave `bias=False` away.",
+        )
     return {name: found[shape] for name, shape in wanted.items()}
 
 
@@ -201,7 +214,7 @@ def _check_identity(attempt: Attempt) -> None:
     body = _norm(F.conv2d(inner, second, padding=1))
     after = "ReLU(F(x) + x)."
     attempt.expect(
-        _bare(attempt.run(block.train(), x)),
+        _bare(attempt.run(block.train(), x.clone())),
         F.relu(body + x),
         Slip(
             F.relu(body) + x,
@@ -237,6 +250,22 @@ def _check_identity(attempt: Attempt) -> None:
         ),
         case="4 → 4 channels, train mode",
     )
+    _expect_norms(attempt, block, 2)
+    expect_learning(attempt, block, x)
+
+
+def _expect_norms(attempt: Attempt, block: nn.Module, want: int) -> None:
+    """In train mode a norm used twice gives the right numbers; its statistics are a mixture."""
+    found = sum(isinstance(m, nn.BatchNorm2d) for m in block.modules())
+    if found < want:
+        attempt.stop(
+            f"{want} batch norms of their own are needed here, and there are {found}. In train "
+            "mode one norm used twice gives the right numbers; but it mixes the running "
+            "statistics of two places, and fails in eval mode.",
+            "A new `nn.BatchNorm2d` behind each convolution.",
+            expected=want,
+            gave=found,
+        )
 
 
 def _by_order(attempt: Attempt, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -279,9 +308,21 @@ def _check_projection(attempt: Attempt, sizes: tuple[int, int, int], case: str) 
     inner = F.relu(_norm(F.conv2d(x, weights[out, c, 3, 3], stride=stride, padding=1)))
     body = _norm(F.conv2d(inner, weights[out, out, 3, 3], padding=1))
     around = F.conv2d(x, weights[out, c, 1, 1], stride=stride)
+    late = F.relu(_norm(F.conv2d(x, weights[out, c, 3, 3], padding=1)))
+    late = _norm(F.conv2d(late, weights[out, out, 3, 3], stride=stride, padding=1))
     attempt.expect(
-        _bare(attempt.run(block.train(), x)),
+        _bare(attempt.run(block.train(), x.clone())),
         F.relu(body + _norm(around)),
+        Slip(
+            F.relu(late + _norm(around)),
+            "The second convolution has the stride; so the first works on four times the places.",
+            "The stride belongs to the first 3×3 convolution, and to the projection.",
+        ),
+        Slip(
+            F.relu(body + F.relu(_norm(around))),
+            "There is a ReLU on the way around: what is negative there is lost.",
+            "Projection: 1×1 convolution and batch norm, nothing else.",
+        ),
         Slip(
             F.relu(body + around),
             "The projection has no batch norm of its own, so its scale and F's do not match.",
@@ -289,6 +330,8 @@ def _check_projection(attempt: Attempt, sizes: tuple[int, int, int], case: str) 
         ),
         case=case,
     )
+    _expect_norms(attempt, block, 3)
+    expect_learning(attempt, block, x)
 
 
 def _small_network(attempt: Attempt) -> nn.Sequential:
@@ -313,8 +356,16 @@ def set_frozen(attempt: Attempt) -> None:
     """set_frozen(module, frozen) → how many numbers in it still learn."""
     model = _small_network(attempt)
     body = model.body
+    body[1].eval()  # a mode of its own, which is not to be touched
     got = attempt.run(attempt.answer, body, True, may_change=True)
     _expect_flags(attempt, body, [False] * 7)
+    modes = [m.training for m in body.modules() if m is not body[1]]
+    if not all(modes) or body[1].training:
+        attempt.stop(
+            "You changed the mode (`train`/`eval`) as well. Freezing is about parameters; the "
+            "mode is another switch, and exercise 4 is about it.",
+            "Set the flags, and leave the modes as they are.",
+        )
     attempt.expect(
         got,
         0,
@@ -364,9 +415,12 @@ def _expect_flags(attempt: Attempt, module: nn.Module, want: list[bool]) -> None
     shallow = [("." not in name.removesuffix(".weight").removesuffix(".bias")) for name in named]
     kernels = [p.ndim > 1 for p in named.values()]
     changed = [flag == goal for flag, goal in zip(flags, want, strict=True)]
+    on_a_module = any("requires_grad" in vars(m) for m in module.modules())
     reasons = {
         "Nothing changed. `module.requires_grad = …` only gives the module a new attribute, which "
-        "no one reads.": not any(changed),
+        "no one reads.": not any(changed) and on_a_module,
+        "Nothing changed: each parameter's flag is as it was. It must be False for what is frozen "
+        "and True for what learns.": not any(changed),
         "Only the kernels changed; biases and norm layers go on learning.": changed == kernels,
         "Only the layers at the top changed; those in a module within the module were not "
         "found.": changed == shallow,
@@ -403,10 +457,34 @@ def train_mode(attempt: Attempt) -> None:
     modes = {name: m.training for name, m in model.named_modules()}
     frozen = {"body.1", "body.3.1", "body.line"}
     _explain_modes(attempt, modes, frozen)
+    learning = [p.requires_grad for p in model.head.parameters()]
+    if not all(learning) or any(p.requires_grad for p in model.body.parameters()):
+        attempt.stop(
+            "You froze or thawed parameters; here only modes are to change.",
+            "`m.eval()` for the norms, and leave every `requires_grad` as it is.",
+        )
     running = model.body[1].running_mean.clone()
     attempt.run(model.body[:4], torch.randn(2, 1, 4, 4, generator=attempt.random), may_change=True)
     if not torch.equal(running, model.body[1].running_mean):
         attempt.stop("The frozen running statistics still move.", "`layer.eval()` stops them.")
+    _check_that_weights_decide(attempt, model)
+
+
+def _check_that_weights_decide(attempt: Attempt, model: nn.Sequential) -> None:
+    """The other way round: a norm of the body learns again, and the head's is frozen."""
+    model.body[3].requires_grad_(True)
+    model.head.norm.requires_grad_(False)
+    attempt.run(attempt.answer, model.eval(), may_change=True)
+    modes = {name: m.training for name, m in model.named_modules()}
+    want = {name: name not in {"body.1", "body.line", "head.norm"} for name in modes}
+    if modes != want:
+        attempt.stop(
+            "With another part of the model frozen, the wrong norms sleep: your choice goes by "
+            "the name or the place of a layer.",
+            "Ask each batch norm whether its `weight` requires a gradient.",
+            expected={name: mode for name, mode in want.items() if name},
+            gave={name: mode for name, mode in modes.items() if name},
+        )
 
 
 def _explain_modes(attempt: Attempt, modes: dict[str, bool], frozen: set[str]) -> None:
@@ -489,6 +567,49 @@ def parameter_groups(attempt: Attempt) -> None:
         name="names and rate of each group",
     )
     attempt.run(lambda: torch.optim.SGD(got, lr=0.5), may_change=True)
+    _check_another_model(attempt)
+
+
+def _check_another_model(attempt: Attempt) -> None:
+    """No names to go by, equal values in body and head, one bias of the head frozen."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2))
+    model[1].load_state_dict(model[0].state_dict())
+    model[1].bias.requires_grad_(False)
+    names = {id(p): name for name, p in model.named_parameters()}
+    body = ["0.bias", "0.weight", "3.bias", "3.weight"]
+    got = attempt.run(attempt.answer, model, model[1], 0.02, 0.3, may_change=True)
+    found = _readable(attempt, got, names)
+    by_value = "You compare the numbers in parameters; equal numbers are not the same parameter."
+    attempt.expect(
+        found,
+        [(body, 0.02), (["1.weight"], 0.3)],
+        Slip(
+            [(body, 0.02), (["1.bias", "1.weight"], 0.3)],
+            "A frozen parameter of the head is in its group.",
+            "Keep parameters with `requires_grad` only, in *both* groups.",
+        ),
+        *(
+            Slip([(body[2:], 0.02), (head, 0.3)], by_value, "Compare with `is`, or by `id`.")
+            for head in (["0.bias", "0.weight", "1.weight"], ["0.weight", "1.weight"])
+        ),
+        Slip(
+            [(["0.bias", *body[2:]], 0.02), (["0.weight", "1.weight"], 0.3)],
+            by_value,
+            "Compare with `is`, or by `id`.",
+        ),
+        Slip(
+            [(sorted([*body, "1.weight"]), 0.02), ([], 0.3)],
+            "You look for the head by its name; here it has none.",
+            "Ask `head.parameters()` which parameters are the head's.",
+        ),
+        Slip(
+            [(body, 0.001), (["1.weight"], 0.1)],
+            "The rates are typed in.",
+            "Use the arguments `body_lr` and `head_lr`.",
+        ),
+        case="another model, whose head is `model[1]`; one of its parameters is frozen",
+        name="names and rate of each group",
+    )
 
 
 def _readable(attempt: Attempt, got: object, names: dict[int, str]) -> object:
@@ -528,7 +649,7 @@ def SqueezeExcite(attempt: Attempt) -> None:
         return torch.sigmoid(F.relu(values @ narrow.T) @ wide.T)[:, :, None, None]
 
     attempt.expect(
-        _bare(attempt.run(module, x)),
+        _bare(attempt.run(module, x.clone())),
         x * weights,
         Slip(
             x * scores[:, :, None, None],
@@ -577,6 +698,29 @@ def SqueezeExcite(attempt: Attempt) -> None:
         x = torch.randn(shape, generator=attempt.random)
         want = x * torch.sigmoid(F.relu(x.mean((2, 3)) @ narrow.T) @ wide.T)[:, :, None, None]
         attempt.expect(_bare(attempt.run(module, x)), want, case=f"an input of {shape}")
+        expect_learning(attempt, module, x)
+    _expect_gradient_through_squeeze(attempt, module, narrow, wide)
+
+
+def _expect_gradient_through_squeeze(
+    attempt: Attempt, module: nn.Module, narrow: Tensor, wide: Tensor
+) -> None:
+    """The layers before the module learn through its means as well as through its product."""
+    x = torch.randn(2, 5, 3, 4, generator=attempt.random).requires_grad_()
+    weights = torch.sigmoid(F.relu(x.mean((2, 3)) @ narrow.T) @ wide.T)[:, :, None, None]
+    (slope,) = torch.autograd.grad((x * weights).sum(), x)
+    attempt.run(attempt.run(module, x).sum().backward, may_change=True)
+    attempt.expect(
+        x.grad,
+        slope,
+        Slip(
+            weights.detach().expand(x.shape).contiguous(),
+            "The values are right, but the means are cut out of the graph, so the layers before "
+            "this module learn nothing from its weights.",
+            "Stay with tensors from the input to the result.",
+        ),
+        name="the gradient with respect to the input",
+    )
 
 
 def _two_weights(
@@ -612,8 +756,11 @@ class _Judge(nn.Module):
         with torch.no_grad():
             self.head.weight.copy_(torch.randn(3, 24, generator=random))
             self.body[0].running_mean.copy_(torch.tensor([0.5, -0.5]))
+        self.awake, self.graph = False, False  # in any look so far
 
     def forward(self, x: Tensor) -> Tensor:
+        self.awake |= self.body[1].training
+        self.graph |= torch.is_grad_enabled()
         return self.head(self.body(x))
 
 
@@ -629,6 +776,12 @@ def flip_predict(attempt: Attempt) -> None:
     twin = copy.deepcopy(model).eval()
     x = torch.randn(5, 2, 3, 4, generator=attempt.random)
     got = attempt(model, x)
+    if model.awake:
+        attempt.stop(
+            "You asked the network in train mode: its dropout throws away half of the numbers at "
+            "random, so no two answers are alike.",
+            "`model.eval()` before the first look, and the old modes again after the second.",
+        )
     with torch.no_grad():
         once, mirrored = twin(x), twin(x.flip(3))
         want = (once + mirrored) / 2
@@ -652,6 +805,12 @@ def flip_predict(attempt: Attempt) -> None:
                 "Left and right are the last dimension: `flip(-1)`.",
             ),
             Slip(
+                once + twin(x.flip(2)),
+                "Two things at once: the pictures are turned upside down, since `flip(-2)` swaps "
+                "the rows, and the answers are added.",
+                "Left and right are the last dimension, `flip(-1)`; then the mean of the two.",
+            ),
+            Slip(
                 (once + twin(x.flip(1))) / 2,
                 "You reversed the channels, as red and blue.",
                 "The width is the last dimension: `flip(-1)`.",
@@ -673,10 +832,12 @@ def flip_predict(attempt: Attempt) -> None:
             ),
             case="a network with dropout in train mode",
         )
-    if got.requires_grad:
+    if got.requires_grad or model.graph:
         attempt.stop(
-            "The right numbers, with a graph behind them that takes memory for nothing.",
-            "`with torch.no_grad():`.",
+            "The right numbers, with a graph behind them that takes memory for nothing."
+            if got.requires_grad
+            else "The right numbers, but both looks built a graph that was thrown away afterwards.",
+            "`with torch.no_grad():` around both looks.",
         )
     if not torch.equal(model.body[0].running_mean, twin.body[0].running_mean):
         attempt.stop(
