@@ -54,6 +54,7 @@ def test_all_stages_make_a_record_that_quotes_no_review(small, monkeypatch):
     run(monkeypatch, work)
     metrics = json.loads((weights / "metrics.json").read_text("utf-8"))
     assert [one["seed"] for one in metrics["transformer"]["seeds"]] == [0, 1, 2]
+    assert len(metrics["pretraining"]["loss"]) == 1
     assert len(metrics["against_tfidf"]) == 3 and len(metrics["log"]) == 2
     assert metrics["log"][0]["TF-IDF"]["count"] == metrics["data"]["texts"]["validation"]
     assert set(metrics["by_domain"]["TF-IDF"]) == {"films", "hotels"}
@@ -74,6 +75,9 @@ def test_all_stages_make_a_record_that_quotes_no_review(small, monkeypatch):
 
 def test_no_record_without_its_first_seed(small, monkeypatch):
     work, weights, _ = small
+    with pytest.raises(SystemExit, match="'gaps' first"):
+        run(monkeypatch, work, "seed", "--number", "1")
+    run(monkeypatch, work, "gaps")
     run(monkeypatch, work, "seed", "--number", "1")
     with pytest.raises(SystemExit, match="baselines"):
         run(monkeypatch, work, "finish")

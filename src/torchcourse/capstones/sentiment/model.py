@@ -48,10 +48,10 @@ class Config:
     heads: int = 4
     layers: int = 2
     hidden: int = 256
-    max_tokens: int = 128
-    buckets: int = 16_381
-    pair_width: int = 16
-    dropout: float = 0.2
+    max_tokens: int = 256
+    buckets: int = 131_071
+    pair_width: int = 8
+    dropout: float = 0.3
 
 
 class EncoderLayer(nn.Module):

@@ -48,6 +48,7 @@ def finish(work: Path, parts: Parts, log: list[str]) -> None:
         "leak": counted["leak"],
         "transfer": _read(work / "transfer.json"),
         "log": [line for line in (_read(work / f"{name}.json") for name in log) if line],
+        "pretraining": _read(work / "gaps.json"),
         "recipe": asdict(Recipe()),
         "config": asdict(read_model(work / f"seed_{SHIPPED}.safetensors").config),
         "shipped": {"seed": SHIPPED, "dtype": "float16"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import cos, pi
 from pathlib import Path
 
@@ -28,16 +28,15 @@ CHECKPOINT = "torchcourse sentiment run 1"
 class Recipe:
     """How to train. The defaults are those of the recorded run."""
 
-    epochs: int = 4
+    epochs: int = 3
     batch_tokens: int = 4_096  # padding included; about 90 reviews
     max_lr: float = 2e-3
     warm_up: float = 0.1  # share of the steps in which the rate rises from 0
     weight_decay: float = 0.05  # not for embeddings, norms and biases
     label_smoothing: float = 0.1
-    word_dropout: float = 0.1  # share of tokens that training hides behind [MASK]
+    word_dropout: float = 0.2  # share of tokens that training hides behind [MASK]
     average_over: float = 0.05  # share of all steps that the running average of weights covers
-    gap_epochs: int = 0  # of guessing hidden tokens beforehand, which needs no labels
-    gaps: float = 0.2  # share of tokens hidden there
+    gaps: float = 0.2  # share of tokens hidden when they are to be guessed
 
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
@@ -62,8 +61,6 @@ def train(
 ) -> tuple[TransformerClassifier, list[dict]]:
     """Train a `TransformerClassifier`.
 
-    With ``recipe.gap_epochs`` it first learns to guess hidden tokens of the same texts.
-
     Args:
         data: training reviews, none longer than `config.max_tokens`.
         config: shape of the network.
@@ -74,8 +71,8 @@ def train(
             the history.
         keep: a file for checkpoints, written after every epoch. If it is there, its run goes on
             where it stopped, with the random numbers it had.
-        objective: "labels", or "gaps" to guess hidden tokens only.
-        start: weights to begin with, such as pre-trained ones.
+        objective: "labels", or "gaps" to guess hidden tokens, which needs no labels.
+        start: weights to begin with, such as those of a network that guessed gaps.
 
     Returns:
         the network with averaged weights, in eval mode, and one dictionary for each epoch.
@@ -85,8 +82,6 @@ def train(
     """
     if objective not in OBJECTIVES:
         raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}, not {objective!r}")
-    if recipe.gap_epochs and objective == "labels" and start is None:
-        start = _pretrained(data, config, recipe, seed, device, keep)
     run = OBJECTIVES[objective](data, config, recipe, seed, device, start)
     if keep is not None and keep.exists():
         run.load(keep)
@@ -100,21 +95,6 @@ def train(
         if keep is not None:
             run.save(keep)
     return run.average.module.eval(), run.history
-
-
-def _pretrained(
-    data: Encoded,
-    config: Config,
-    recipe: Recipe,
-    seed: int,
-    device: torch.device | str,
-    keep: Path | None,
-) -> dict[str, Tensor]:
-    """Weights of a network that has learnt to guess hidden tokens."""
-    before = replace(recipe, epochs=recipe.gap_epochs)
-    keep = keep and keep.with_name(f"{keep.name}.gaps")
-    model, _ = train(data, config, before, seed=seed, device=device, keep=keep, objective="gaps")
-    return model.state_dict()
 
 
 class _Run:
