@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from torchcourse.train.mode import in_eval_mode
 from wrong_answers import right, wrong
 
 NOISE = re.compile(r"https?://[!-~]+|@\S+", re.IGNORECASE)
@@ -18,16 +19,16 @@ PAD, UNK = 0, 1
 FACTOR = 7_919
 
 
-def _form(text):
-    return unicodedata.normalize("NFKC", text)
+def _form(text, name="NFKC"):
+    return unicodedata.normalize(name, text)
 
 
 def _quiet(text):
     return NOISE.sub(" ", text)
 
 
-def _runs(text):
-    return re.sub(r"(.)\1{3,}", r"\1\1\1", text)
+def _runs(text, sign=".", more=3):
+    return re.sub(rf"({sign})\1{{{more},}}", r"\1\1\1", text)
 
 
 def _gaps(text):
@@ -57,6 +58,25 @@ class clean_review:
     )
     runs_before_case = wrong("before A and a")(_chain(_form, _quiet, _runs, str.lower, _gaps))
 
+    takes_signs_apart = wrong("that is NFKD")(
+        _chain(lambda text: _form(text, "NFKD"), _quiet, str.lower, _runs, _gaps)
+    )
+    from_five_on = wrong("A run of four")(
+        _chain(_form, _quiet, str.lower, lambda text: _runs(text, more=4), _gaps)
+    )
+    letters_only = wrong("Only letters are shortened")(
+        _chain(_form, _quiet, str.lower, lambda text: _runs(text, sign=r"\w"), _gaps)
+    )
+    keeps_tabs = wrong("A tab is left")(
+        _chain(_form, _quiet, str.lower, _runs, lambda text: re.sub(" +", " ", text).strip())
+    )
+    keeps_the_ends = wrong("left at the end")(
+        _chain(_form, _quiet, str.lower, _runs, lambda text: re.sub(r"\s+", " ", text))
+    )
+    glues_all = wrong("All spaces are gone")(
+        _chain(_form, _quiet, str.lower, _runs, lambda text: "".join(text.split()))
+    )
+
     @wrong("keep one sign")
     def keeps_one(text):
         return _gaps(re.sub(r"(.)\1+", r"\1", _quiet(_form(text)).lower()))
@@ -72,7 +92,7 @@ class clean_review:
     @wrong("Marks and emoji are gone")
     def drops_marks(text):
         text = _quiet(_form(text)).lower()
-        return _gaps("".join(sign for sign in text if sign.isalnum() or sign.isspace()))
+        return _gaps(_runs("".join(sign for sign in text if sign.isalnum() or sign.isspace())))
 
     by_steps = right(_chain(_form, _quiet, str.lower, _runs, _gaps))
 
@@ -109,6 +129,22 @@ class parts_of:
     @wrong("number of 10")
     def test_too_large(texts):
         return [_part(_percent(_key(text)), 11) for text in texts]
+
+    @wrong("number of 18")
+    def validation_too_small(texts):
+        return [_part(_percent(_key(text)), 10, 18) for text in texts]
+
+    @wrong("number of 9 ")
+    def test_too_small(texts):
+        return [_part(_percent(_key(text)), 9) for text in texts]
+
+    @wrong("Digits are left out")
+    def letters_only(texts):
+        return [_part(_percent("".join(filter(str.isalpha, text.lower())))) for text in texts]
+
+    @wrong("The underscore is left in")
+    def words_by_pattern(texts):
+        return [_part(_percent(re.sub(r"\W+", "", text.lower()))) for text in texts]
 
     @wrong("are swapped")
     def swapped(texts):
@@ -164,6 +200,10 @@ class encode:
     def grows(text, numbers, max_tokens):
         signs = [sign for sign in text if not sign.isspace()]
         return _ends([numbers.setdefault(sign, len(numbers) + 3) for sign in signs], max_tokens)
+
+    @wrong("only once")
+    def each_sign_once(text, numbers, max_tokens):
+        return _ends(list(dict.fromkeys(_row(text, numbers))), max_tokens)
 
     @wrong("space became")
     def keeps_spaces(text, numbers, max_tokens):
@@ -259,7 +299,21 @@ class batches_by_length:
     def limits_the_texts(lengths, tokens):
         return _batches(_sorted(lengths), lengths, lambda batch: len(batch) <= tokens)
 
-    @wrong("fits exactly")
+    @wrong("without the new text")
+    def asks_too_late(lengths, tokens):
+        batches = []
+        for place in _sorted(lengths):
+            if not batches or len(batches[-1]) * lengths[place] > tokens:
+                batches.append([])
+            batches[-1].append(place)
+        return batches
+
+    @wrong("finds only the first")
+    def looks_lengths_up(lengths, tokens):
+        batches = _batches(_sorted(lengths), lengths, _places(lengths, tokens))
+        return [[lengths.index(lengths[place]) for place in batch] for batch in batches]
+
+    @wrong("fit exactly")
     def refuses_a_full_batch(lengths, tokens):
         return _batches(_sorted(lengths), lengths, _places(lengths, tokens - 1))
 
@@ -331,6 +385,11 @@ class pair_rows:
     def forgets_the_remainder(tokens, buckets):
         return tokens * FACTOR + _behind(tokens)
 
+    @wrong("paired with itself")
+    def repeats_the_last(tokens, buckets):
+        behind = torch.cat([tokens[:, 1:], tokens[:, -1:]], dim=1)
+        return (tokens * FACTOR + behind) % buckets
+
     @wrong("only added")
     def adds(tokens, buckets):
         return (tokens + _behind(tokens)) % buckets
@@ -388,12 +447,8 @@ def _in_place(model, rows, batches):
 
 
 def _evaluated(function, model, *rest):
-    training = model.training
-    model.eval()
-    with torch.no_grad():
-        result = function(model, *rest)
-    model.train(training)
-    return result
+    with in_eval_mode(model), torch.no_grad():
+        return function(model, *rest)
 
 
 class predict:
@@ -425,17 +480,33 @@ class predict:
 
     @wrong("hold on to the graph")
     def keeps_the_graph(model, rows, batches):
-        training = model.training
-        model.eval()
-        logits = _in_place(model, rows, batches)
-        model.train(training)
-        return logits
+        with in_eval_mode(model):
+            return _in_place(model, rows, batches)
 
     @wrong("was called 3 times")
     def one_by_one(model, rows, batches):
         return _evaluated(_in_place, model, rows, [[place] for place in range(len(rows))])
 
-    @wrong("changed its input")
+    @wrong("was called once")
+    def all_at_once(model, rows, batches):
+        return _evaluated(lambda *_: model(_pad(rows)), model, rows, batches)
+
+    @wrong("gradients stay switched off")
+    def switches_gradients_off(model, rows, batches):
+        torch.set_grad_enabled(False)
+        with in_eval_mode(model):
+            return _in_place(model, rows, batches)
+
+    @wrong("in the mode it was in")
+    def sets_one_mode(model, rows, batches):
+        training = model.training
+        model.eval()
+        with torch.no_grad():
+            logits = _in_place(model, rows, batches)
+        model.train(training)
+        return logits
+
+    @wrong("and the network stays in eval mode")
     def stays_in_eval_mode(model, rows, batches):
         model.eval()
         with torch.no_grad():
@@ -475,6 +546,14 @@ class by_domain:
     @wrong("Equal shares")
     def ties_as_they_come(correct, domains):
         return sorted(_rows(correct, domains), key=lambda row: row[2])
+
+    @wrong("order of their counts")
+    def ties_by_count(correct, domains):
+        return sorted(_rows(correct, domains), key=lambda row: (row[2], -row[1]))
+
+    @wrong("shares are rounded")
+    def rounds(correct, domains):
+        return _hardest([(name, n, round(share, 2)) for name, n, share in _rows(correct, domains)])
 
     @wrong("divided by all")
     def divides_by_all(correct, domains):
@@ -634,6 +713,12 @@ class gradient_times_input:
         x.requires_grad_()
         return (torch.autograd.grad(margin_at(x), x)[0] * x).sum(1).detach()
 
+    @wrong("left on the caller's `x`")
+    def leaves_a_gradient(margin_at, x):
+        x.requires_grad_()
+        margin_at(x).backward(inputs=[x])
+        return (x.grad * x.requires_grad_(False)).sum(1)
+
     @wrong("left gradients on the network")
     def goes_backward(margin_at, x):
         own = x.detach().clone().requires_grad_()
@@ -683,6 +768,32 @@ class deletion_curve:
         sign = _sign(margin_of, tokens)
         holes = _holes(tokens, mask)[(weights * sign).argsort(descending=True)]
         return sign * margin_of(torch.cat([tokens[None], holes]))
+
+    @wrong("which is padding")
+    def hides_behind_padding(margin_of, tokens, weights, mask):
+        sign = _sign(margin_of, tokens)
+        return sign * _curve(margin_of, tokens, (weights * sign).argsort(descending=True), PAD)
+
+    @wrong("You took the tokens out")
+    def removes(margin_of, tokens, weights, mask):
+        sign = _sign(margin_of, tokens)
+        order = (weights * sign).argsort(descending=True)
+        left = [order[count:].sort().values for count in range(len(tokens) + 1)]
+        return sign * torch.cat([margin_of(tokens[places][None]) for places in left])
+
+    @wrong("not the right values")
+    def mask_of_its_own(margin_of, tokens, weights, mask):
+        return deletion_curve.step_by_step.value(margin_of, tokens, weights, 2)
+
+    @wrong("the sign of the weights for the answer")
+    def trusts_the_weights(margin_of, tokens, weights, mask):
+        sign = weights.sum().sign()
+        return sign * _curve(margin_of, tokens, (weights * sign).argsort(descending=True), mask)
+
+    @wrong("shares of the first margin")
+    def gives_shares(margin_of, tokens, weights, mask):
+        curve = deletion_curve.step_by_step.value(margin_of, tokens, weights, mask)
+        return curve / curve[0]
 
     @wrong("start is missing")
     def without_the_start(margin_of, tokens, weights, mask):

@@ -18,45 +18,65 @@ from torchcourse.checks.core import Attempt, Slip, exercise
 def clean_review(attempt: Attempt) -> None:
     """clean_review(text): str → str."""
     attempt.expect(
-        attempt("慢!!!!!! 见https://a.cn/x?b=1好 @lin  GOOD 😂"),
-        "慢!!! 见 好 good 😂",
+        attempt("慢!!!!!! 好好好好 见https://a.cn/x?b=1好 @lin  GOOD\t😂"),
+        "慢!!! 好好好 见 好 good 😂",
         Slip(
-            "慢!!!!!! 见 好 good 😂",
+            "慢!!!!!! 好好好好 见 好 good 😂",
             "Six exclamation marks are left.",
             "Step 4: a sign that stands four times or more in a row is left three times.",
         ),
         Slip(
-            "慢! 见 好 god 😂",
+            "慢!!!!!! 好好好 见 好 good 😂",
+            "Only letters are shortened; six exclamation marks are left.",
+            r"Step 4 is for any sign: the pattern `(.)\1{3,}`, with a dot.",
+        ),
+        Slip(
+            "慢!!! 好好好好 见 好 good 😂",
+            "A run of four, 好好好好, is left as it is.",
+            r"Any sign, and four are enough: one, and three or more of it, `(.)\1{3,}`.",
+        ),
+        Slip(
+            "慢!!! 好好好 见 好 good\t😂",
+            "A tab is left, which is a gap, too.",
+            "Step 5: `' '.join(text.split())` finds tabs and line ends as well.",
+        ),
+        Slip(
+            "慢!!!好好好见好good😂",
+            "All spaces are gone, so words that stood apart are one.",
+            "Step 5 joins with one space: `' '.join(...)`.",
+        ),
+        Slip(
+            "慢! 好 见 好 god 😂",
             "Of every run you keep one sign, so `good` has become another word.",
             "Shorten only runs of four or more, and leave three of them.",
         ),
         Slip(
-            "慢!!! 见 好 goood 😂",
+            "慢!!! 好好好 见 好 goood 😂",
             "Runs are *set* to three: `good` has got longer.",
             r"Shorten only runs of four or more: `(.)\1{3,}`.",
         ),
         Slip(
-            "慢!!! 见 好 GOOD 😂",
+            "慢!!! 好好好 见 好 GOOD 😂",
             "Capital letters are left.",
             "Step 3: lower case.",
         ),
         Slip(
-            "慢!!! 见好 good 😂",
+            "慢!!! 好好好 见好 good 😂",
             "The address is gone, and what stood around it is glued together: 见好 is a new pair.",
             "Put a space in its place.",
         ),
         Slip(
-            "慢!!! 见https://a.cn/x?b=1好 @lin good 😂",
+            "慢!!! 好好好 见https://a.cn/x?b=1好 @lin good 😂",
             "Address and name are still there.",
             "Step 2: `NOISE.sub(' ', text)`.",
         ),
         Slip(
-            "慢!!! 见 好   good 😂",
+            "慢!!! 好好好 见 好   good\t😂",
             "A gap of several spaces is left where a name stood.",
             "Step 5: `' '.join(text.split())` makes every gap one space.",
         ),
         Slip(
-            "慢 见 好 good",
+            "慢 好好好 见 好 good",
             "Marks and emoji are gone. They are opinions, too.",
             "Leave out only what the five steps name.",
         ),
@@ -85,7 +105,22 @@ def clean_review(attempt: Attempt) -> None:
             "The name was looked for before ＠ had become @.",
             "Bring the text into one form first.",
         ),
+        Slip(
+            "good!!! ",
+            "A space is left at the end, where the name stood.",
+            "Step 5: `' '.join(text.split())` leaves none at the ends.",
+        ),
         case="full-width signs among narrow ones",
+    )
+    attempt.expect(
+        attempt("Café"),
+        "café",
+        Slip(
+            "cafe\u0301",
+            "The é became two signs, e and an accent: that is NFKD, which takes signs apart.",
+            'NFKC puts them together again: `unicodedata.normalize("NFKC", text)`.',
+        ),
+        case="a letter with an accent",
     )
     attempt.expect(
         attempt("AaAaAa"),
@@ -103,7 +138,7 @@ def clean_review(attempt: Attempt) -> None:
         attempt.expect(attempt(f" {wide}　"), plain, case=f"{plain!r} in full-width capitals")
 
 
-PART_OF = {  # the number that decides: 1, 18, 75, 10, 19, 0, 14, 59, 5, 50
+PART_OF = {  # the number that decides: 1, 18, 75, 10, 19, 0, 14, 59, 5, 50, 9
     "精彩": "test",
     "太慢": "validation",
     "好看": "train",
@@ -114,6 +149,7 @@ PART_OF = {  # the number that decides: 1, 18, 75, 10, 19, 0, 14, 59, 5, 50
     "无聊": "train",
     "划算": "test",
     "味道": "train",
+    "真吵": "test",
 }
 
 
@@ -146,11 +182,21 @@ def parts_of(attempt: Attempt) -> None:
             "The test is 0 to 9.",
         ),
         Slip(
+            ["train" if text == "太慢" else part for text, part in PART_OF.items()],
+            "A number of 18 went to the training, so validation has only eight in a hundred.",
+            "Validation is 10 to 18, both included.",
+        ),
+        Slip(
+            ["validation" if text == "真吵" else part for text, part in PART_OF.items()],
+            "A number of 9 went to validation, so the test has only nine in a hundred.",
+            "The test is 0 to 9, both included.",
+        ),
+        Slip(
             [swap[part] for part in want],
             "Test and validation are swapped.",
             "The test is 0 to 9, validation 10 to 18.",
         ),
-        case="ten texts of letters alone",
+        case="eleven texts of letters alone",
     )
     texts = [
         *("GOOD MOVIE", "good movie", "5星好评", "5 星好评"),
@@ -175,6 +221,21 @@ def parts_of(attempt: Attempt) -> None:
             "The key holds letters and digits alone: `sign.isalnum()`.",
         ),
         case="copies of four texts",
+    )
+    attempt.expect(
+        attempt(["4星", "4-星", "早餐", "早_餐"]),
+        ["test"] * 4,
+        Slip(
+            ["train", "train", "test", "test"],
+            "Digits are left out, so 4星 and 1星, four stars and one, are taken for one text.",
+            "`sign.isalnum()` is True for letters and digits.",
+        ),
+        Slip(
+            ["test", "test", "test", "train"],
+            r"The underscore is left in: `\w` takes it for a letter.",
+            "`sign.isalnum()` does not.",
+        ),
+        case="two texts with other signs within",
     )
     attempt.expect(attempt([]), [], case="no text at all")
     attempt.expect(
@@ -271,6 +332,16 @@ def encode(attempt: Attempt) -> None:
         ),
         case="at most one token",
     )
+    attempt.expect(
+        attempt("好好看", dict(numbers), 4),
+        [3, 3, 4],
+        Slip(
+            [3, 4],
+            "Each sign is there only once. A text is a sequence: 好好 says more than 好.",
+            "Go through the text sign by sign, without a set.",
+        ),
+        case="a sign that stands there twice",
+    )
     attempt.expect(attempt("", dict(numbers), 4), [], case="an empty text")
     signs = [chr(0x4E00 + place) for place in range(200)]
     known = {sign: place + 3 for place, sign in enumerate(signs)}
@@ -315,9 +386,20 @@ def batches_by_length(attempt: Attempt) -> None:
             "places, not the texts.",
         ),
         Slip(
+            [[1, 3, 4], [2, 0]],
+            "The first batch takes 3 × 3 places, and the last 2 × 5: you asked without the new "
+            "text, or with the length of an older one.",
+            "Before a text goes in: `(len(batch) + 1) * lengths[place]`.",
+        ),
+        Slip(
+            [[1, 1], [4, 2], [0]],
+            "Place 1 stands there twice and place 3 never: `lengths.index` finds only the first.",
+            "Sort the places themselves: `sorted(range(n), key=...)`.",
+        ),
+        Slip(
             [[1, 3], [4], [2], [0]],
-            "A batch that fits exactly was refused: 2 × 4 is not more than 8.",
-            "At most `tokens`: start a new batch only if there would be more.",
+            "Places 4 and 2 fit exactly into one batch: 2 × 4 is not more than 8.",
+            "At most `tokens`, whether the lengths are equal or not.",
         ),
         Slip(
             [[1, 3], [4, 2]],
@@ -400,7 +482,12 @@ def pair_rows(attempt: Attempt) -> None:
         Slip(
             torch.tensor([[23762, 39597, 15838], [31676, 0, 0]]),
             "These numbers are far beyond the table; the embedding would stop with an error.",
-            "Take the remainder: `% buckets`.",
+            "Take the remainder of the whole sum, with brackets: `(...) % buckets`.",
+        ),
+        Slip(
+            torch.tensor([[62, 97, 40], [76, 0, 0]]),
+            "The last token is paired with itself.",
+            "Behind the last token stands PAD, 0.",
         ),
         Slip(
             torch.tensor([[8, 7, 2], [4, 0, 0]]),
@@ -435,19 +522,26 @@ def pair_rows(attempt: Attempt) -> None:
     attempt.expect_no_loop()
 
 
+class _Noise(nn.Module):
+    """Stands for dropout: in train mode it adds 100."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 100.0 if self.training else x
+
+
 class _Reader(nn.Module):
-    """Mean and sum of a text's tokens; in train mode 100 too much, as noise stands for dropout."""
+    """Mean and sum of a text's tokens, then noise. Its part `frozen` is in eval mode on purpose."""
 
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(()))
+        self.noise, self.frozen = _Noise(), nn.Identity().eval()
         self.calls = 0
 
     def forward(self, tokens: Tensor) -> Tensor:
         self.calls += 1
         total, real = tokens.sum(1), (tokens != 0).sum(1)
-        noise = 100.0 if self.training else 0.0
-        return torch.stack([total / real, total], dim=1) * self.scale + noise
+        return self.noise(torch.stack([total / real, total], dim=1) * self.scale)
 
 
 @exercise(
@@ -502,10 +596,29 @@ def predict(attempt: Attempt) -> None:
             "a test set that fills the memory.",
             "Run the network under `torch.no_grad()`.",
         )
-    if model.calls > len(batches):
+    if model.calls != len(batches):
+        calls = "once" if model.calls == 1 else f"{model.calls} times"
         attempt.stop(
-            f"The network was called {model.calls} times for {len(batches)} batches.",
-            "One call for each batch: `model(pad([rows[i] for i in places]))`.",
+            f"The network was called {calls} for {len(batches)} batches.",
+            "One call of this network for each batch: `model(pad([rows[i] for i in places]))`.",
+        )
+    if not (model.scale.requires_grad and torch.is_grad_enabled()):
+        attempt.stop(
+            "The values are right, but gradients stay switched off: the next training step would "
+            "stop, or learn nothing.",
+            "`with torch.no_grad():` switches them on again at its end.",
+        )
+    if not (model.training and model.noise.training):
+        attempt.stop(
+            "The values are right, and the network stays in eval mode: the next epoch would be "
+            "trained without dropout.",
+            "`with in_eval_mode(model):` puts it back.",
+        )
+    if model.frozen.training:
+        attempt.stop(
+            "Not every part of the network came back in the mode it was in: here `frozen` was in "
+            "eval mode, the rest in train mode. `model.train(...)` sets all parts alike.",
+            "`with in_eval_mode(model):` remembers the mode of each part.",
         )
     for count, sizes in ((7, (3, 4)), (1, (1,)), (6, (1, 3, 2))):
         numbers = torch.randint(1, 50, (count, 4), generator=attempt.random)
@@ -541,6 +654,14 @@ def by_domain(attempt: Attempt) -> None:
             "next file.",
             "Sort by (share, name).",
         ),
+        *(
+            Slip(
+                [("hotels", 3, round(1 / 3, digits)), ("films", 2, 1.0), ("milk", 1, 1.0)],
+                "The shares are rounded. That is for the page, not for the table.",
+                "Leave `round` out.",
+            )
+            for digits in (1, 2, 3)
+        ),
         Slip(
             [("hotels", 3, 1 / 6), ("milk", 1, 1 / 6), ("films", 2, 1 / 3)],
             "You divided by all reviews, so a rare kind can never look easy.",
@@ -573,11 +694,21 @@ def by_domain(attempt: Attempt) -> None:
         ),
         case="three kinds, two of them equally easy",
     )
-    want = [("b", 40, 0.25), ("c", 8, 0.5), ("d", 8, 0.5), ("a", 16, 0.75)]
+    want = [("b", 40, 0.25), ("c", 4, 0.5), ("d", 8, 0.5), ("e", 6, 0.5), ("f", 2, 0.5)]
+    want += [("a", 16, 0.75)]
     pairs = [(name, place < n * share) for name, n, share in want for place in range(n)]
     order = torch.randperm(len(pairs), generator=attempt.random).tolist()
     names, right = zip(*(pairs[place] for place in order), strict=True)
-    attempt.expect(attempt(torch.tensor(right), list(names)), want, case="72 reviews of four kinds")
+    by_count = (
+        Slip(
+            sorted(want, key=lambda row: (row[2], way * row[1])),
+            "Equal shares stand in the order of their counts.",
+            "Equal ones by name: sort by (share, name).",
+        )
+        for way in (-1, 1)
+    )
+    case = "76 reviews of six kinds, four of them equally hard"
+    attempt.expect(attempt(torch.tensor(right), list(names)), want, *by_count, case=case)
     attempt.expect(attempt(torch.tensor([False]), ["x"]), [("x", 1, 0.0)], case="one review")
 
 
@@ -717,6 +848,12 @@ def gradient_times_input(attempt: Attempt) -> None:
             "The values are right, but the caller's `x` now requires a gradient.",
             "Start with a tensor of your own: `x.detach().clone().requires_grad_()`.",
         )
+    if x.grad is not None:
+        attempt.stop(
+            "The values are right, but a gradient is left on the caller's `x`; the next one would "
+            "be added to it.",
+            "Start with a tensor of your own: `x.detach().clone().requires_grad_()`.",
+        )
     if layer.weight.grad is not None:
         attempt.stop(
             "The values are right, but `backward()` has left gradients on the network; the next "
@@ -737,31 +874,42 @@ def gradient_times_input(attempt: Attempt) -> None:
 )
 def deletion_curve(attempt: Attempt) -> None:
     """deletion_curve(margin_of, tokens, weights, mask): …, (T,) int64, (T,), int → (T + 1,)."""
-    margin_of = _adding(torch.tensor([0.0, 9.0, 0.0, 2.0, -1.0, 0.5, -2.0, 1.0, -0.5]))
-    want = torch.tensor([1.5, -0.5, -1.0, 0.0])
+    # What [PAD], [UNK], [MASK] are worth, then six tokens, 3 to 8.
+    margin_of = _adding(torch.tensor([4.0, 9.0, 0.25, 2.0, -1.0, 0.5, -2.0, 1.0, -0.5]))
+    want = torch.tensor([1.5, -0.25, -0.5, 0.75])
     attempt.expect(
         attempt(margin_of, torch.tensor([4, 3, 5]), torch.tensor([-1.0, 2.0, 0.5]), 2),
         want,
         Slip(
-            torch.tensor([1.5, 2.5, 2.0, 0.0]),
+            torch.tensor([1.5, 2.75, 2.5, 0.75]),
             "The least important token is hidden first, so the answer gets *surer*.",
             "`argsort(descending=True)`.",
         ),
         Slip(
-            torch.tensor([1.5, 2.5, 0.5, 0.0]),
+            torch.tensor([1.5, 2.75, 1.0, 0.75]),
             "The tokens are hidden in the order of the text; the weights play no part.",
             "Hide them in the order of `weights.argsort(descending=True)`.",
         ),
         Slip(
-            torch.tensor([1.5, -0.5, 0.5, 0.0]),
+            torch.tensor([1.5, -0.25, 1.0, 0.75]),
             "You sorted by absolute weight, so a token that speaks *against* the answer is hidden "
             "early.",
             "What speaks for the answer counts as important: no `abs`.",
         ),
         Slip(
-            torch.tensor([1.5, -0.5, 1.0, 2.5]),
+            torch.tensor([1.5, -0.25, 1.25, 2.75]),
             "Each token came back when the next was hidden.",
             "After k steps k tokens are hidden.",
+        ),
+        Slip(
+            torch.tensor([1.5, 3.5, 7.0, 12.0]),
+            "You hide with 0, which is padding, and nothing the network knows inside a text.",
+            "Put `mask` in the place.",
+        ),
+        Slip(
+            torch.tensor([1.5, -0.5, -1.0, 0.0]),
+            "You took the tokens out, so the text gets shorter and the others move.",
+            "Put `mask` in the place.",
         ),
         Slip(
             want[1:],
@@ -779,7 +927,12 @@ def deletion_curve(attempt: Attempt) -> None:
             "Do not subtract the first value.",
         ),
         Slip(
-            torch.tensor([1.5, 0.5, 1.0, 0.0]),
+            want / 1.5,
+            "These are shares of the first margin; the margins themselves are asked for.",
+            "Do not divide by the first value.",
+        ),
+        Slip(
+            want.abs(),
             "You took absolute margins: an answer that has turned round looks sure again.",
             "Multiply by the sign of the *first* margin.",
         ),
@@ -787,34 +940,43 @@ def deletion_curve(attempt: Attempt) -> None:
     )
     attempt.expect(
         attempt(margin_of, torch.tensor([7, 6, 8]), torch.tensor([1.0, -2.0, -0.5]), 2),
-        want,
+        torch.tensor([1.5, -0.75, -1.5, -0.75]),
         Slip(
-            torch.tensor([-1.5, -2.5, -2.0, 0.0]),
+            torch.tensor([-1.5, -2.25, -1.5, 0.75]),
             "The network's answer is blame, and you treat it as praise: the curve should fall "
             "from above 0.",
             "Multiply weights and margins by the sign of the first margin.",
         ),
         Slip(
-            torch.tensor([1.5, 2.5, 2.0, 0.0]),
+            torch.tensor([1.5, 2.25, 1.5, -0.75]),
             "The answer is blame, but you hide first what speaks for praise.",
             "Multiply the *weights* by the sign of the first margin as well, before you sort.",
         ),
         Slip(
-            torch.tensor([-1.5, 0.5, 1.0, 0.0]),
+            torch.tensor([-1.5, 0.75, 1.5, 0.75]),
             "The order is right, but the margins are those for praise, and the answer is blame.",
             "Multiply the *margins* by the sign of the first one as well.",
         ),
         case="a text of blame",
     )
-    for count, sign in ((6, 1), (5, -1), (1, -1)):
+    for count, sign, mask in ((6, 1, 1), (5, -1, 2), (1, -1, 0)):
         steps = torch.rand(count, generator=attempt.random) + 0.1  # what each hidden token takes
         order = torch.randperm(count, generator=attempt.random)
-        values = torch.zeros(count + 3)
+        values = torch.full((count + 3,), 7.0)
+        values[mask] = 0
         values[order + 3] = sign * steps
         weights = torch.empty(count)
-        weights[order] = sign * torch.linspace(2, -1, count)  # an explanation that is often wrong
+        weights[order] = sign * torch.linspace(
+            1, -2, count
+        )  # its sum says nothing about the answer
         left = steps.flip(0).cumsum(0).flip(0)
         want = torch.cat([left, torch.zeros(1)])
         tokens = torch.arange(3, count + 3)
-        case = "a text of one token" if count == 1 else f"{count} tokens"
-        attempt.expect(attempt(_adding(values), tokens, weights, 2), want, case=case)
+        case = f"{count} tokens, mask = {mask}"
+        against = torch.cat([-steps.cumsum(0).flip(0), torch.zeros(1)])
+        slip = Slip(
+            against,
+            "You took the sign of the weights for the answer. But an explanation may be wrong.",
+            "Ask the network: the sign of its first margin is the answer.",
+        )
+        attempt.expect(attempt(_adding(values), tokens, weights, mask), want, slip, case=case)
