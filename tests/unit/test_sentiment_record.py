@@ -35,9 +35,9 @@ def small(monkeypatch, tmp_path, only_this_machine):
         return real_train(data, config, replace(recipe, epochs=1), **more)
 
     monkeypatch.setattr(record, "train", train)
-    monkeypatch.setattr(record, "SHORT_TEXTS", 60)
-    monkeypatch.setattr(record, "LOG", dict(list(record.LOG.items())[:2]))
-    monkeypatch.setitem(record.STAGES, "log", (record.record_log, range(2)))
+    monkeypatch.setattr(record, "FEW", 60)
+    monkeypatch.setattr(record, "LOG", dict(list(record.LOG.items())[1:4]))
+    monkeypatch.setitem(record.STAGES, "log", (record.record_log, range(3)))
     monkeypatch.setattr(record_results, "WEIGHTS", tmp_path / "weights")
     record.load_parts.cache_clear()
     yield tmp_path / "work", tmp_path / "weights", called
@@ -55,8 +55,10 @@ def test_all_stages_make_a_record_that_quotes_no_review(small, monkeypatch):
     metrics = json.loads((weights / "metrics.json").read_text("utf-8"))
     assert [one["seed"] for one in metrics["transformer"]["seeds"]] == [0, 1, 2]
     assert len(metrics["pretraining"]["loss"]) == 1
-    assert len(metrics["against_tfidf"]) == 3 and len(metrics["log"]) == 2
-    assert metrics["log"][0]["TF-IDF"]["count"] == metrics["data"]["texts"]["validation"]
+    assert len(metrics["against_tfidf"]) == 3 and len(metrics["log"]) == 3
+    assert ["TF-IDF" in line for line in metrics["log"]] == [False, True, False]
+    assert metrics["log"][1]["TF-IDF"]["count"] == metrics["data"]["texts"]["validation"]
+    assert [line["texts"] for line in metrics["log"]] == [metrics["data"]["texts"]["train"], 60, 60]
     assert set(metrics["by_domain"]["TF-IDF"]) == {"films", "hotels"}
     assert set(metrics["transfer"]["measured"]) == {
         *("films → films", "films → hotels", "hotels → hotels", "hotels → films")

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -45,20 +45,39 @@ MIN_COUNT = 3  # a piece that occurs less often in the training texts is [UNK]
 # Before any label: eight times through the training texts. Little dropout, for nothing is learnt
 # by heart where every pass hides other tokens.
 GAPS, GAPS_DROPOUT, GAPS_SEED = replace(Recipe(), epochs=8), 0.1, 0
-SHORT_TEXTS = 15_000  # of the log's runs: what helps early, with few labels
-SHORT = Recipe()
-# name → is there pre-training, and what differs in the network and in the recipe from the first
-LOG: dict[str, tuple[bool, dict, Recipe]] = {
-    "from scratch": (False, {}, SHORT),
-    "gaps guessed before, in all texts": (True, {}, SHORT),
-    "tables an eighth as long": (False, {"buckets": 16_381}, SHORT),
-    "no pairs and triples": (False, {"buckets": 0}, SHORT),
-    "only 128 tokens of a review": (False, {"max_tokens": 128}, SHORT),
-    "no layers: vectors, pooled": (False, {"layers": 0}, SHORT),
-    "no word dropout": (False, {}, replace(SHORT, word_dropout=0.0)),
-    "no dropout at all": (False, {"dropout": 0.0}, replace(SHORT, word_dropout=0.0)),
-    "no warm-up": (False, {}, replace(SHORT, warm_up=0.0)),
-    "a rate of 2e-5, as in fine-tuning": (False, {}, replace(SHORT, max_lr=2e-5)),
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a line of the log changes; `scores` of each are on the validation part.
+
+    Attributes:
+        few: does it learn from `FEW` labels, and not from all?
+        gaps: does it start from the weights of `record_gaps`?
+        config, recipe: what differs from the defaults.
+    """
+
+    few: bool = True
+    gaps: bool = False
+    config: dict = field(default_factory=dict)
+    recipe: dict = field(default_factory=dict)
+
+
+FEW = 15_000
+SHORT_TABLES = {"buckets": 16_381}
+LOG = {
+    "all labels, from scratch": Line(few=False),
+    "all labels, tables an eighth as long": Line(few=False, config=SHORT_TABLES),
+    "from scratch": Line(),
+    "gaps guessed before, in all texts": Line(gaps=True),
+    "tables an eighth as long": Line(config=SHORT_TABLES),
+    "no pairs and triples": Line(config={"buckets": 0}),
+    "only 128 tokens of a review": Line(config={"max_tokens": 128}),
+    "no layers: vectors, pooled": Line(config={"layers": 0}),
+    "no word dropout": Line(recipe={"word_dropout": 0.0}),
+    "no dropout at all": Line(config={"dropout": 0.0}, recipe={"word_dropout": 0.0}),
+    "no warm-up": Line(recipe={"warm_up": 0.0}),
+    "a rate of 2e-5, as in fine-tuning": Line(recipe={"max_lr": 2e-5}),
 }
 TRANSFER = (("films", "hotels"), ("hotels", "films"))
 TRANSFER_RECIPE = replace(Recipe(), epochs=8, batch_tokens=2_048)  # fewer texts, smaller batches
@@ -160,22 +179,27 @@ def pretrained(work: Path) -> tuple[WordPiece, dict[str, torch.Tensor]]:
 
 
 def record_log(work: Path, number: int) -> None:
-    """One line of the log: fewer labels, and the validation part."""
-    parts = load_parts()
-    order = torch.randperm(len(parts.train.texts), generator=torch.Generator().manual_seed(0))
-    few = parts.train.take(order[:SHORT_TEXTS].tolist())
-    name, (gaps, changed, recipe) = list(LOG.items())[number]
-    words, start = pretrained(work) if gaps else (tokenizer(few), None)
-    config, clock = replace(Config(len(words)), **changed), Clock()
-    data = encode(words, few, config.max_tokens)
+    """One line of the log, on the validation part; beside each first of a kind, TF-IDF."""
+    parts, clock = load_parts(), Clock()
+    name, line = list(LOG.items())[number]
+    known = fewer(parts.train, FEW) if line.few else parts.train
+    words, start = pretrained(work) if line.gaps else (tokenizer(known), None)
+    config, recipe = replace(Config(len(words)), **line.config), replace(Recipe(), **line.recipe)
+    data = encode(words, known, config.max_tokens)
     model, history = train(data, config, recipe, seed=0, device=get_device(), start=start)
-    answers = answer(model, words, parts.validation)
-    linear = baselines.answers(baselines.tfidf(few), parts.validation) if number == 0 else None
-    result = {"name": name, "texts": SHORT_TEXTS, "epochs": recipe.epochs, "loss": history[-1]}
-    result |= {"scores": measure.scores(answers, parts.validation.labels), **clock.times()}
-    if linear is not None:
-        result["TF-IDF"] = measure.scores(linear, parts.validation.labels)
-    write_json(work / f"log_{number}.json", result)
+    asked = parts.validation
+    result = {"name": name, "texts": len(known.texts), "loss": history[-1]["loss"]}
+    result |= {"scores": measure.scores(answer(model, words, asked), asked.labels)}
+    if line == Line(few=line.few):
+        linear = baselines.answers(baselines.tfidf(known), asked)
+        result["TF-IDF"] = measure.scores(linear, asked.labels)
+    write_json(work / f"log_{number}.json", result | clock.times())
+
+
+def fewer(part: Reviews, count: int) -> Reviews:
+    """The same reviews of a part each time, so many."""
+    order = torch.randperm(len(part.texts), generator=torch.Generator().manual_seed(0))
+    return part.take(order[:count].tolist())
 
 
 def record_seed(work: Path, number: int) -> None:

@@ -28,7 +28,7 @@ CHECKPOINT = "torchcourse sentiment run 1"
 class Recipe:
     """How to train. The defaults are those of the recorded run."""
 
-    epochs: int = 3
+    epochs: int = 2
     batch_tokens: int = 4_096  # padding included; about 90 reviews
     max_lr: float = 2e-3
     warm_up: float = 0.1  # share of the steps in which the rate rises from 0
