@@ -55,9 +55,11 @@ def test_all_stages_make_a_record_that_quotes_no_review(small, monkeypatch):
     metrics = json.loads((weights / "metrics.json").read_text("utf-8"))
     assert [one["seed"] for one in metrics["transformer"]["seeds"]] == [0, 1, 2]
     assert len(metrics["pretraining"]["loss"]) == 1
+    held = metrics["data"]["texts"]["validation"]
+    assert [one["count"] for one in metrics["transformer"]["validation"]] == [held] * 3
     assert len(metrics["against_tfidf"]) == 3 and len(metrics["log"]) == 3
     assert ["TF-IDF" in line for line in metrics["log"]] == [False, True, False]
-    assert metrics["log"][1]["TF-IDF"]["count"] == metrics["data"]["texts"]["validation"]
+    assert metrics["log"][1]["TF-IDF"]["count"] == held
     assert [line["texts"] for line in metrics["log"]] == [metrics["data"]["texts"]["train"], 60, 60]
     assert set(metrics["by_domain"]["TF-IDF"]) == {"films", "hotels"}
     assert set(metrics["transfer"]["measured"]) == {

@@ -228,6 +228,8 @@ def record_seed(work: Path, number: int) -> None:
     as_shipped(model)  # what is measured is what is shipped
     save_model(model, work / f"seed_{number}.safetensors")
     result = {"seed": number, "answers": answer(model, words, parts.test).tolist()}
+    held = answer(model, words, parts.validation)
+    result |= {"validation": measure.scores(held, parts.validation.labels)}
     result |= {"parameters": sum(p.numel() for p in model.parameters()), "history": history}
     result |= {"device": str(get_device()), "threads": torch.get_num_threads(), **clock.times()}
     write_json(work / f"seed_{number}.json", result)

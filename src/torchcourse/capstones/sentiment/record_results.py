@@ -85,6 +85,7 @@ def _seeds(seeds: list[dict], networks: list[Tensor], labels: Tensor) -> dict:
     ]
     return {
         "parameters": seeds[0]["parameters"],
+        "validation": [seed["validation"] for seed in seeds],
         "seeds": found,
         **spread([one["share"] for one in found]),
         "macro_f1": spread([one["macro_f1"] for one in found])["mean"],
