@@ -12,7 +12,12 @@ from tools.notebooks import ROOT
 from tools.record_lesson import TAG, measure, target
 from torchcourse.data import houses
 
-LESSONS = ("04_normalization", "06_house_prices")
+LESSONS = (
+    "ch04_stability/04_normalization",
+    "ch04_stability/06_house_prices",
+    "ch05_vision/02_lenet_alexnet",
+    "ch05_vision/03_vgg_nin",
+)
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def test_a_lesson_without_a_measurement_is_refused(lesson):
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_shipped_record_says_where_it_comes_from(name):
-    path = ROOT / f"lessons/ch04_stability/{name}.ipynb"
+    path = ROOT / f"lessons/{name}.ipynb"
     assert any(TAG in cell.metadata.get("tags", []) for cell in nbformat.read(path, 4).cells)
     record = json.loads(target(path).read_text("utf-8"))
     assert len(record["seeds"]) >= 3
