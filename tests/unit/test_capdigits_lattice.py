@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from torchcourse.capstones.digits.ctc import ALPHABET, STRIDE, collapse, decode, make_strip
-from torchcourse.capstones.digits.lattice import _best_chain, _one_sign, find_atoms, read_both
+from torchcourse.capstones.digits.lattice import (
+    _best_chain,
+    _name,
+    _one_sign,
+    _stands_alone,
+    find_atoms,
+    read_both,
+)
 from torchcourse.capstones.digits.segment import find_lines
 
 DIGITS = "0123456789"
@@ -95,6 +102,27 @@ def test_the_digit_network_decides_where_the_reader_wavers():
     line = drawing(*THREE)
     assert read(line, "333", judge(8), sure=1.0) == "888"
     assert read(line, "333", judge(8, probability=0.2), sure=8.0) == "333"
+
+
+def test_a_digit_that_stands_alone_is_named_by_who_sees_it_whole():
+    """The reader is sure of 3, the digit network a little less of 8: on a cut piece 3 wins."""
+    heard, seen = np.full(10, -9.0), np.full(10, -9.0)
+    heard[3], heard[8], seen[3], seen[8] = -0.01, -5.0, -3.0, -0.1
+    assert _name(heard, seen, DIGITS, alone=False)[0] == "3"
+    sign, sure = _name(heard, seen, DIGITS, alone=True)
+    assert sign == "8" and 0.5 < sure < 1
+    with_plus = [np.append(values, value) for values, value in ((heard, 0.0), (seen, -0.5))]
+    assert _name(*with_plus, DIGITS + "+", alone=True)[0] == "+"
+
+
+def test_a_cut_makes_neighbours_of_which_neither_stands_alone():
+    line = drawing((20, 30, 26, 40), (46, 45, 4, 6), (50, 30, 26, 40), (110, 30, 20, 40))
+    logits, scale = reader_says(line, "227")
+    atoms = find_atoms(line, scale, decode(logits, DIGITS))
+    last = len(atoms) - 1  # the digit on the right; all others are parts of the wide piece
+    assert last >= 2
+    spans = [(0, last), (0, 1), (last - 1, last), (last, last + 1)]
+    assert _stands_alone(atoms, spans).tolist() == [True, False, False, True]
 
 
 def test_the_reader_counts_in_connected_ink():

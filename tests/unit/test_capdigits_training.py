@@ -5,7 +5,8 @@ import torch
 
 from torchcourse.capstones.digits.augment import augment
 from torchcourse.capstones.digits.model import DigitNet
-from torchcourse.capstones.digits.reader_training import augment_strips
+from torchcourse.capstones.digits.reader_training import train_reader
+from torchcourse.capstones.digits.strips import augment_strips
 from torchcourse.capstones.digits.training import count_errors, predict, split, train
 
 
@@ -75,3 +76,29 @@ def test_training_learns_and_is_repeatable():
         torch.equal(a, b)
         for a, b in zip(model.state_dict().values(), twin.state_dict().values(), strict=True)
     )
+
+
+def test_an_interrupted_reader_goes_on_with_the_strips_of_its_epoch(tmp_path):
+    """The same weights, bit for bit, as of a run that nobody stopped."""
+    asked = []
+
+    def make(epoch: int) -> tuple[list[torch.Tensor], list[str]]:
+        asked.append(epoch)
+        generator = torch.Generator().manual_seed(epoch)
+        strips = torch.randint(0, 256, (8, 1, 24, 40), generator=generator, dtype=torch.uint8)
+        return list(strips), ["7"] * 8
+
+    def die(_: torch.nn.Module) -> dict:
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return {}
+
+    keep = tmp_path / "reader.checkpoint"
+    with pytest.raises(KeyboardInterrupt):
+        train_reader(make, 8, epochs=3, seed=0, evaluate=die, keep=keep)
+    model, history = train_reader(make, 8, epochs=3, seed=0, keep=keep)
+    assert asked == [0, 1, 1, 2]
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    whole, _ = train_reader(make, 8, epochs=3, seed=0)
+    for name, weights in whole.state_dict().items():
+        assert torch.equal(weights, model.state_dict()[name]), name

@@ -15,19 +15,37 @@ export async function readBoth(line, heard, scale, signs, classify, allowed, con
   const pieces = spans.map(([i, j]) => joinPieces(atoms.slice(i, j)));
   const seen = await classify(pieces);
   const steps = stepsOf(atoms, line, scale, heard.length, constants);
-  const scores = spans.map(([i, j], n) => {
-    const one = oneSign(heard.slice(steps[i], steps[j]), allowed.length);
-    return [...allowed].map((sign, k) => {
-      const verdict = /[0-9]/.test(sign) ? seen[n][Number(sign)] : constants.noDigit;
-      return one[k] + verdict;
-    });
-  });
-  const best = scores.map((row) => Math.max(...row));
-  return bestChain(spans, best, atoms.length).map((n) => ({
-    text: allowed[scores[n].indexOf(best[n])],
-    box: pieces[n].box,
-    confidence: 1 / scores[n].reduce((sum, score) => sum + Math.exp(score - best[n]), 0),
+  const isDigit = [...allowed].map((sign) => /[0-9]/.test(sign));
+  const said = spans.map(([i, j], n) => ({
+    heard: oneSign(heard.slice(steps[i], steps[j]), allowed.length),
+    seen: [...allowed].map((sign, k) => (isDigit[k] ? seen[n][Number(sign)] : constants.noDigit)),
   }));
+  const weigh = ({ heard, seen }, weight) => heard.map((value, k) => weight * value + seen[k]);
+  const scores = said.map((both) => weigh(both, 1));
+  const best = scores.map((row) => Math.max(...row));
+  const alone = standsAlone(atoms, spans);
+  return bestChain(spans, best, atoms.length).map((n) => {
+    let row = scores[n];
+    // A digit with no cut beside it is named once more: there the digit network sees it whole.
+    if (alone[n] && isDigit[row.indexOf(best[n])])
+      row = weigh(said[n], constants.readerNames).map((value, k) => (isDigit[k] ? value : -Infinity));
+    const top = Math.max(...row);
+    return {
+      text: allowed[row.indexOf(top)],
+      box: pieces[n].box,
+      confidence: 1 / row.reduce((sum, score) => sum + Math.exp(score - top), 0),
+    };
+  });
+}
+
+/** Which spans have no cut at either end. */
+function standsAlone(atoms, spans) {
+  const isCut = (n) => {
+    if (n === 0 || n === atoms.length) return false;
+    const [a, b] = [atoms[n - 1].box, atoms[n].box];
+    return a[0] + a[2] === b[0];
+  };
+  return spans.map(([i, j]) => !isCut(i) && !isCut(j));
 }
 
 /** Pieces of ink from left to right, none of which holds more than one sign if possible. */

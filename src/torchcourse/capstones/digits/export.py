@@ -50,6 +50,7 @@ CONSTANTS = {
     "stride": ctc.STRIDE,
     "maxWidth": ctc.MAX_WIDTH,
     "mostAtoms": lattice.MOST_ATOMS,
+    "readerNames": lattice.READER_NAMES,
     "noDigit": lattice.NO_DIGIT,
 }
 # Pictures to try without a pen: what is written, in which style, and what has to read it.

@@ -3,7 +3,8 @@
 The reader sees the whole line and seldom miscounts; the digit network sees each sign at full size
 and seldom mistakes it. The line is cut into small atoms; every run of atoms may be one sign. Each
 witness gives every such sign a log-probability, and dynamic programming finds the chain of signs
-with the highest sum.
+with the highest sum. Then every digit of the chain that stands alone, with no cut beside it, is
+named once more: there the digit network sees it whole, and its word counts more.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from .segment import (
 )
 
 MOST_ATOMS = 5  # of one sign
+READER_NAMES = 0.5  # weight of the reader's word on a digit alone; chosen on validation pages
 NO_DIGIT = -0.5  # what the digit network, which knows no symbols, is taken to say to a symbol
 
 
@@ -59,12 +61,12 @@ def read_both(
     pieces = [join_pieces(atoms[i:j]) for i, j in spans]
     seen = classify(torch.cat([centre_piece(piece) for piece in pieces])).numpy()  # (S, 10)
     heard = _hear(logits, _steps(atoms, line, scale, len(logits)), spans, allowed)  # (S, allowed)
-    # Other weights than one for one were tried on validation pages, and read no better.
-    score = heard + _by_sign(seen, allowed)
-    chain = _best_chain(spans, score.max(1), len(atoms))
-    total = np.exp(score - score.max(1, keepdims=True))
-    sure = 1 / total.sum(1)
-    return [(pieces[k], allowed[score[k].argmax()], float(sure[k])) for k in chain]
+    seen = _by_sign(seen, allowed)
+    # To find the chain, other weights than one for one read clean validation pages no better.
+    chain = _best_chain(spans, (heard + seen).max(1), len(atoms))
+    alone = _stands_alone(atoms, spans)
+    names = [_name(heard[k], seen[k], allowed, bool(alone[k])) for k in chain]
+    return [(pieces[k], sign, sure) for k, (sign, sure) in zip(chain, names, strict=True)]
 
 
 def find_atoms(line: Line, scale: float, signs: Sequence[Sign]) -> list[Piece]:
@@ -142,6 +144,23 @@ def _by_sign(seen: np.ndarray, allowed: str) -> np.ndarray:
         seen[:, int(sign)] if sign.isdigit() else np.full(len(seen), NO_DIGIT) for sign in allowed
     ]
     return np.stack(columns, 1)
+
+
+def _stands_alone(atoms: list[Piece], spans: list[tuple[int, int]]) -> np.ndarray:
+    """Which spans have no cut at either end: (spans,) bool."""
+    cut = [a.box[0] + a.box[2] == b.box[0] for a, b in itertools.pairwise(atoms)]
+    cut = [False, *cut, False]  # before each atom, and after the last
+    return np.array([not cut[i] and not cut[j] for i, j in spans])
+
+
+def _name(heard: np.ndarray, seen: np.ndarray, allowed: str, alone: bool) -> tuple[str, float]:
+    """A sign and its probability, from what both witnesses say of one span, each (allowed,)."""
+    score = heard + seen
+    digits = np.array([sign.isdigit() for sign in allowed])
+    if alone and digits[score.argmax()]:  # of symbols the digit network knows nothing
+        score = np.where(digits, READER_NAMES * heard + seen, -np.inf)
+    best = score.max()
+    return allowed[score.argmax()], float(1 / np.exp(score - best).sum())
 
 
 def _best_chain(spans: list[tuple[int, int]], score: np.ndarray, count: int) -> list[int]:

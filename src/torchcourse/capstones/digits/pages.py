@@ -59,6 +59,18 @@ TRAINING = Style(
     contrast=(0.4, 0.95),
     inverted=0.3,
 )
+# What most people write, a little wider than "clean" and with some touching.
+TIDY = Style(
+    gap=(1, 10),
+    touching=0.15,
+    slant=(0.0, 0.15),
+    turn=5,
+    size=(0.8, 1.2),
+    weight=(-0.6, 0.9),
+    shadow=0.3,
+    noise=(0.0, 0.04),
+    contrast=(0.4, 0.95),
+)
 
 
 @dataclass(frozen=True)
@@ -215,13 +227,14 @@ def _place(
     if not touches and style.slant[0] == 0:
         return end + round(gap)
     # Distance between the two signs row by row: slanted signs reach under each other.
-    before = canvas[y : y + glyph.shape[0], :end] > 0.3
-    width = before.shape[1]
-    right = np.where(before.any(1), width - 1 - before[:, ::-1].argmax(1), -10_000)
+    near = max(0, end - round(40 * zoom))  # ink further to the left is never met
+    before = canvas[y : y + glyph.shape[0], near:end] > 0.3
+    right = np.where(before.any(1), end - 1 - before[:, ::-1].argmax(1), -10_000)
     inked = glyph > 0.3
     left = np.where(inked.any(1), inked.argmax(1), 10_000)
     for _ in range(2):  # a diagonal neighbour is a neighbour too
-        right = np.maximum(right, np.maximum(np.roll(right, 1), np.roll(right, -1)))
+        around = np.concatenate([right[-1:], right, right[:1]])
+        right = np.maximum(right, np.maximum(around[:-2], around[2:]))
     contact = int((right - left).max()) + 1  # here the two just meet
     lowest = end - round(0.5 * 20 * zoom)  # never further under the last sign than this
     if touches:

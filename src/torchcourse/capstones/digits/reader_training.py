@@ -1,109 +1,32 @@
-"""Train the line reader: strips from generated pages, their augmentation, the CTC loss."""
+"""Train the line reader: the loop, with strips made anew if wanted, and the CTC loss."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
-from .ctc import ALPHABET, BLANK, LineReader, decode, encode, make_strip, stack_strips
-from .expressions import random_expression
-from .pages import Glyphs, Style, make_page, random_digits, write_ink
-from .preprocess import ink_map
-from .segment import find_lines
+from torchcourse.train import checkpoint
+
+from .ctc import ALPHABET, BLANK, LineReader, decode, encode, stack_strips
+from .strips import augment_strips
 from .training import EMA_DECAY, mixed_precision
+
+Strips = tuple[list[Tensor], list[str]]  # (1, 24, W) uint8 each, and what is written in it
 
 BATCH_SIZE = 64
 MAX_LR = 4e-3
 RESTART_LR = 2e-3  # the top when training goes on
 WEIGHT_DECAY = 0.02
+LONG_EMA_DECAY = 0.999  # of a long run: averages the weights over about the last 1,000 steps
 CLIP = 2.0  # CTC's first gradients, while everything is still blank, are huge
-
-
-def random_text(rng: np.random.Generator) -> str:
-    """Something to read: a number, a sum, or signs in any order."""
-    kind = rng.random()
-    if kind < 0.5:
-        return random_digits(int(rng.integers(1, 9)), rng)
-    if kind < 0.9:
-        return random_expression(rng, max_tokens=9)
-    # Without these the network would learn grammar and read "3+" as "34".
-    return "".join(rng.choice(list(ALPHABET), size=rng.integers(1, 9)))
-
-
-def make_strips(
-    count: int, glyphs: Glyphs, style: Style, seed: int, photographed: float = 1.0
-) -> tuple[list[Tensor], list[str]]:
-    """Write `count` one-line pages and prepare them as at reading time.
-
-    Args:
-        count: how many pages.
-        glyphs: where their signs come from.
-        style: how they are written.
-        seed: the same seed gives the same strips.
-        photographed: the share of pages that are photographed and freed of light and grain. The
-            others keep their ink as it was written, which takes a fifth of the time.
-
-    Returns:
-        strips (1, 24, W) uint8, ink is 255, and their texts. Pages on which not exactly one line
-        is found are left out: reading them is the task of `find_lines`.
-    """
-    rng = np.random.default_rng(seed)
-    strips, texts = [], []
-    for _ in tqdm(range(count), "pages", disable=None):
-        text = random_text(rng)
-        make_ink = _photographed_ink if rng.random() < photographed else _plain_ink
-        lines = find_lines(make_ink(text, glyphs, style, rng))
-        if len(lines) == 1:
-            strips.append((make_strip(lines[0])[0] * 255).round().byte())
-            texts.append(text)
-    return strips, texts
-
-
-def _photographed_ink(
-    text: str, glyphs: Glyphs, style: Style, rng: np.random.Generator
-) -> np.ndarray:
-    page = make_page([text], glyphs, style, rng)
-    grey = torch.from_numpy(page.picture).float()[None, None] / 255
-    return ink_map(grey)[0, 0].numpy()
-
-
-def _plain_ink(text: str, glyphs: Glyphs, style: Style, rng: np.random.Generator) -> np.ndarray:
-    ink, _ = write_ink([text], glyphs, style, rng)
-    # What ink_map does to a photograph: grain is averaged out, and the ink is stretched.
-    return np.clip(cv2.blur(ink, (3, 3)) * rng.uniform(1.0, 1.3), 0, 1)
-
-
-def augment_strips(strips: Tensor, generator: torch.Generator) -> Tensor:
-    """Stretch, slant, shift and thicken each strip (B, 1, 24, W) a little."""
-    n, _, height, width = strips.shape
-    u = torch.rand(6, n, generator=generator) * 2 - 1  # each row (B,) in [-1, 1]
-    zero = torch.zeros(n)
-    slant = 0.2 * u[0] * height / width  # the grid's unit is half a side
-    theta = torch.stack(
-        [
-            torch.stack([1 + 0.06 * u[1], slant, 0.06 * u[1]], 1),  # the left end stays in place
-            torch.stack([zero, 1 + 0.10 * u[2], 0.06 * u[3]], 1),
-        ],
-        1,
-    )
-    grid = F.affine_grid(theta, list(strips.shape), align_corners=False)
-    # The writing wobbles: rows and columns move by up to a pixel, smoothly along the line.
-    knots = torch.randn(n, 2, 3, max(3, width // 16), generator=generator)
-    bend = F.interpolate(knots, (height, width), mode="bicubic", align_corners=True)
-    grid = grid + 0.9 * torch.tensor([2 / width, 2 / height]) * bend.permute(0, 2, 3, 1)
-    moved = F.grid_sample(strips, grid, mode="bilinear", align_corners=False)
-    thick = F.max_pool2d(moved, 3, stride=1, padding=1)
-    thin = -F.max_pool2d(-moved, 3, stride=1, padding=1)
-    amount = (0.4 * u[4])[:, None, None, None]
-    return moved + amount.abs() * (torch.where(amount > 0, thick, thin) - moved)
+CHECKPOINT = "torchcourse line reader checkpoint 1"
 
 
 def batches(
@@ -121,61 +44,122 @@ def batches(
 
 
 def train_reader(
-    strips: list[Tensor],
-    texts: list[str],
+    make: Callable[[int], Strips],
+    count: int,
     *,
     epochs: int,
     seed: int,
     device: torch.device | str = "cpu",
     start: LineReader | None = None,
     evaluate: Callable[[nn.Module], dict] | None = None,
+    decay: float = EMA_DECAY,
+    keep: Path | None = None,
 ) -> tuple[LineReader, list[dict]]:
     """Train a :class:`LineReader`; `start` continues from given weights at a lower rate.
+
+    Args:
+        make: the strips of an epoch from its number, 0 first; the same again, or fresh ones.
+        count: how many strips it gives at most.
+        epochs: the learning rate rises and falls once over this many.
+        seed: of the initial weights, the order and the distortion.
+        device: where to train.
+        start: a trained reader to go on from; it is changed in place.
+        evaluate: called after each epoch with the averaged network; what it returns is kept.
+        decay: of the running average of the weights.
+        keep: a file for checkpoints, written after each epoch. If it is there, its run goes on.
 
     Returns:
         the reader with averaged weights in eval mode, and one dictionary per epoch.
     """
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    model = (start or LineReader()).to(device, memory_format=torch.channels_last)
-    rate = MAX_LR if start is None else RESTART_LR
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
-    steps_per_epoch = sum(
-        -(-min(BATCH_SIZE * 32, len(strips) - i) // BATCH_SIZE)
-        for i in range(0, len(strips), BATCH_SIZE * 32)
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rate, total_steps=epochs * steps_per_epoch, pct_start=0.2
-    )
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
-    history, began = [], time.perf_counter()
-    for epoch in range(epochs):
-        model.train()
-        losses = []
-        rows = batches(strips, texts, generator)
-        for batch, steps, written in tqdm(
-            rows, f"epoch {epoch + 1}", total=steps_per_epoch, leave=False, disable=None
-        ):
-            ink = augment_strips(batch, generator)
-            ink = ink.to(device, memory_format=torch.channels_last)
-            with mixed_precision(device):
-                logits = model(ink)  # (B, T, 17)
-            loss = ctc_loss(logits.float(), steps, written)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-            optimizer.step()
-            schedule.step()
-            average.update_parameters(model)
-            losses.append(loss.detach())
-        row = {
-            "epoch": epoch + 1,
+    run = _Run(count, epochs, seed, device, start, decay)
+    if keep is not None and keep.exists():
+        run.load(keep)
+    while len(run.history) < epochs:
+        row = run.epoch(*make(len(run.history)))
+        run.average.eval()
+        run.history.append(row | (evaluate(run.average.module) if evaluate else {}))
+        if keep is not None:
+            run.save(keep)
+    return run.average.module.eval(), run.history
+
+
+class _Run:
+    """One training run: everything that a checkpoint has to hold."""
+
+    def __init__(
+        self,
+        count: int,
+        epochs: int,
+        seed: int,
+        device: torch.device | str,
+        start: LineReader | None,
+        decay: float,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.device, self.history = device, []
+        self.model = (start or LineReader()).to(device, memory_format=torch.channels_last)
+        rate = MAX_LR if start is None else RESTART_LR
+        parameters = self.model.parameters()
+        self.optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=WEIGHT_DECAY)
+        self.steps_per_epoch = sum(
+            -(-min(BATCH_SIZE * 32, count - i) // BATCH_SIZE)
+            for i in range(0, count, BATCH_SIZE * 32)
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, rate, total_steps=epochs * self.steps_per_epoch, pct_start=0.2
+        )
+        self.average = AveragedModel(
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
+        )
+
+    def epoch(self, strips: list[Tensor], texts: list[str]) -> dict:
+        """All strips once: the row of the history."""
+        began, losses = time.perf_counter(), []
+        self.model.train()
+        rows = batches(strips, texts, self.generator)
+        title, total = f"epoch {len(self.history) + 1}", self.steps_per_epoch
+        for batch, steps, written in tqdm(rows, title, total=total, leave=False, disable=None):
+            losses.append(self.step(augment_strips(batch, self.generator), steps, written))
+        before = self.history[-1]["seconds"] if self.history else 0.0
+        return {
+            "epoch": len(self.history) + 1,
             "loss": torch.stack(losses).mean().item(),
-            "seconds": time.perf_counter() - began,
+            "seconds": before + time.perf_counter() - began,
         }
-        average.eval()
-        history.append(row | (evaluate(average.module) if evaluate else {}))
-    return average.module.eval(), history
+
+    def step(self, ink: Tensor, steps: Tensor, texts: list[str]) -> Tensor:
+        """One batch; its loss."""
+        with mixed_precision(self.device):
+            logits = self.model(ink.to(self.device, memory_format=torch.channels_last))
+        loss = ctc_loss(logits.float(), steps, texts)  # logits: (B, T, 17)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        self.optimizer.step()
+        self.schedule.step()
+        self.average.update_parameters(self.model)
+        return loss.detach()
+
+    def _parts(self) -> dict:
+        return {
+            "model": self.model,
+            "average": self.average,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+        }
+
+    def save(self, path: Path) -> None:
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        state |= {"history": self.history, "generator": self.generator.get_state()}
+        checkpoint.write_whole(path, {"format": CHECKPOINT} | state)
+
+    def load(self, path: Path) -> None:
+        state = checkpoint.read(path, CHECKPOINT)
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.history = state["history"]
+        self.generator.set_state(state["generator"])
 
 
 def ctc_loss(logits: Tensor, steps: Tensor, texts: list[str]) -> Tensor:

@@ -106,7 +106,8 @@ def read_number(image: Picture, route: str = "both") -> Reading:
     Args:
         image: as for :func:`classify`.
         route: ``"reader"`` reads each line as a whole (CTC); ``"segments"`` cuts it into digits
-            first; ``"both"`` weighs one against the other and is the best, see `metrics.json`.
+            first; ``"both"`` weighs one against the other: the best on tidy pages, level with the
+            reader where digits touch or lean, see `metrics.json`.
 
     Returns:
         the reading; an empty one if the page is blank.

@@ -7,13 +7,14 @@
     python -m torchcourse.capstones.digits.record quick
     python -m torchcourse.capstones.digits.record reader
     python -m torchcourse.capstones.digits.record symbols            where they are at hand
+    python -m torchcourse.capstones.digits.record fresh
     python -m torchcourse.capstones.digits.record test
     python -m torchcourse.capstones.digits.record numbers
     python -m torchcourse.capstones.digits.record sums
     python -m torchcourse.capstones.digits.record finish
 
 The stages leave their results in ``--work``; what does not build on another may run side by side,
-about an hour and a half of processor time together. Only ``test``, ``numbers`` and ``sums`` look
+about two hours of processor time together. Only ``test``, ``numbers`` and ``sums`` look
 at the test part. ``finish`` writes `weights/cap1_digits/{model,reader}.safetensors`,
 `metrics.json` and `history.csv`. MNIST must be there: see `torchcourse.data.digits.load`.
 """
@@ -25,15 +26,9 @@ from pathlib import Path
 
 from . import symbols
 from .record_files import SEEDS
+from .record_readers import record_fresh, record_reader, record_symbols
 from .record_results import finish, record_numbers, record_sums, record_test
-from .record_stages import (
-    record_again,
-    record_digit,
-    record_minute,
-    record_quick,
-    record_reader,
-    record_symbols,
-)
+from .record_stages import record_again, record_digit, record_minute, record_quick
 
 # In the order in which they build on each other.
 BY_SEED = {"digit": record_digit, "again": record_again}
@@ -42,6 +37,7 @@ STAGES = {
     "quick": record_quick,
     "reader": record_reader,
     "symbols": record_symbols,
+    "fresh": record_fresh,
     "test": record_test,
     "numbers": record_numbers,
     "sums": record_sums,

@@ -15,6 +15,7 @@ from .preprocess import prepare_batch
 from .training import VALIDATION, split
 
 SEEDS = (0, 1, 2)
+READERS = ("reader_drawn", "reader_real", "reader_fresh")  # each stage goes on from the last
 
 
 def training_part() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -40,6 +41,14 @@ def _load(model: nn.Module, path: Path) -> nn.Module:
 
 def chosen(found: dict) -> tuple[str, str]:
     """Digit network and reader to ship: chosen by the validation part, never by the test part."""
-    names = [f"digit_{seed}" for seed in SEEDS if f"digit_{seed}" in found]
-    best = max(names, key=lambda name: found[name]["history"][-1]["validation_accuracy"])
-    return best, "reader_real" if "reader_real" in found else "reader_drawn"
+    best = max(digit_names(found), key=lambda name: last_accuracy(found[name]))
+    return best, next(name for name in READERS[::-1] if name in found)
+
+
+def digit_names(found: dict) -> list[str]:
+    """The digit networks that have been trained to the end."""
+    return [f"digit_{seed}" for seed in SEEDS if f"digit_{seed}" in found]
+
+
+def last_accuracy(run: dict) -> float:
+    return run["history"][-1]["validation_accuracy"]

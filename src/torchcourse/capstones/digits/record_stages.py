@@ -1,4 +1,4 @@
-"""The recorder's stages that train. The test part stays closed to all of them."""
+"""The recorder's stages that train digit networks. The test part stays closed to them."""
 
 from __future__ import annotations
 
@@ -12,25 +12,17 @@ import torch
 from torch import nn
 
 from torchcourse.data import digits as digit_data
-from torchcourse.recording import Clock, keep, load_mnist, share, write_json
+from torchcourse.recording import Clock, keep, share, write_json
 from torchcourse.runtime import get_device
 
-from . import symbols
-from .ctc import LineReader
 from .model import DigitNet
-from .pages import TRAINING, Glyphs
 from .preprocess import prepare_batch
-from .reader_training import make_strips, read_strips, train_reader
-from .record_files import load_digit, load_reader, training_part
-from .training import VALIDATION, count_errors, split, train
+from .record_files import load_digit, training_part
+from .training import count_errors, train
 
 FIRST_EPOCHS, AGAIN_EPOCHS, AGAIN_SEED = 14, 8, 1_000
 MINUTE_EPOCHS = 2
 QUICK_SEEDS, QUICK_EPOCHS, QUICK_BATCH = (0, 1, 2), 30, 64
-READER_SEED = 0
-READER_STRIPS, READER_EPOCHS = 16_000, 8
-REAL_STRIPS, REAL_EPOCHS = 12_000, 3  # of each kind; where real symbols are at hand
-REAL_PHOTOGRAPHED = 0.25
 
 
 def record_digit(seed: int, work: Path) -> None:
@@ -105,69 +97,3 @@ def record_quick(work: Path) -> None:
         "std": round(statistics.stdev(row["share"] for row in seeds.values()), 5),
     }
     write_json(work / "quick.json", {"history": []} | result)
-
-
-def record_reader(work: Path) -> None:
-    """Train the line reader on digits and drawn symbols."""
-    _train_reader(work, "reader_drawn", [None], READER_STRIPS, READER_EPOCHS)
-
-
-def record_symbols(work: Path) -> None:
-    """Go on with fresh strips, half of them with real symbols."""
-    real = symbols.load_symbols(train=True)
-    if real is None:
-        raise SystemExit(f"{symbols.ARCHIVE} is not in the data folder; leave this stage out")
-    start = load_reader(work, "reader_drawn")
-    # The other half keeps the reader used to drawn symbols and to parentheses.
-    _train_reader(
-        work, "reader_real", [real, None], REAL_STRIPS, REAL_EPOCHS, start, REAL_PHOTOGRAPHED
-    )
-
-
-def _train_reader(
-    work: Path,
-    name: str,
-    supplies: list[dict | None],
-    strips_each: int,
-    epochs: int,
-    start: LineReader | None = None,
-    photographed: float = 1.0,
-) -> None:
-    data = load_mnist(train=True)
-    training, held = split(data.labels, VALIDATION)
-    digits, held_digits = ((data.images[i], data.labels[i]) for i in (training, held))
-    held_strips, held_texts = make_strips(400, Glyphs(*held_digits), TRAINING, seed=10_001)
-
-    def evaluate(model: nn.Module) -> dict:
-        read = read_strips(model, held_strips)
-        right = sum(a == b for a, b in zip(read, held_texts, strict=True))
-        return {"validation_exact": right / len(read)}
-
-    clock, device = Clock(), get_device()
-    strips, texts = [], []
-    for number, real in enumerate(supplies):
-        # Another seed for every set, or the second stage would see the pages of the first again.
-        seed = READER_SEED + 100 * epochs + number
-        more = make_strips(strips_each, Glyphs(*digits, real), TRAINING, seed, photographed)
-        strips, texts = strips + more[0], texts + more[1]
-    model, history = train_reader(
-        strips,
-        texts,
-        epochs=epochs,
-        seed=READER_SEED,
-        device=device,
-        start=start,
-        evaluate=evaluate,
-    )
-    keep(
-        model,
-        history,
-        name,
-        work,
-        clock,
-        device,
-        seed=READER_SEED,
-        epochs=epochs,
-        strips=len(strips),
-        symbols="real and drawn" if any(supplies) else "drawn",
-    )

@@ -56,6 +56,16 @@ def draw_symbol(symbol: str, rng: np.random.Generator) -> np.ndarray:
     return ink
 
 
+def draw_symbols(count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """`count` drawings (28, 28) uint8 of every symbol, as `pages.Glyphs` takes them."""
+    return {
+        symbol: (np.stack([draw_symbol(symbol, rng) for _ in range(count)]) * 255)
+        .round()
+        .astype(np.uint8)
+        for symbol in SYMBOLS
+    }
+
+
 def rotation(angle: float) -> np.ndarray:
     """The 2 × 2 matrix that turns row vectors by `angle` radians."""
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
