@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -214,12 +215,26 @@ def test_hiding_spares_padding():
     assert (batch != tokens.MASK).all()
 
 
-def test_embeddings_do_not_decay(model):
-    decaying, others = training.make_optimizer(model, training.Recipe()).param_groups
-    assert all(parameter.ndim == 2 for parameter in decaying["params"])
-    assert id(model.token.weight) in {id(parameter) for parameter in others["params"]}
-    count = len(decaying["params"]) + len(others["params"])
-    assert count == len(list(model.parameters()))
+def test_tokens_do_not_decay_and_pairs_do(model):
+    recipe = training.Recipe()
+    groups = training.make_optimizer(model, recipe).param_groups
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    assert len(decay) == len(list(model.parameters()))
+    assert decay[id(model.token.weight)] == decay[id(model.position.weight)] == 0
+    assert decay[id(model.pair.weight)] == decay[id(model.triple.weight)] == recipe.pair_decay
+    assert decay[id(model.head.weight)] == recipe.weight_decay and decay[id(model.head.bias)] == 0
+
+
+def test_pairs_say_nothing_at_first_and_fall_silent_in_training():
+    row = torch.arange(3, 23)[None]  # (1, T)
+    config = Config(40, 8, 2, 1, 8, 24, 31, 4)
+    assert (TransformerClassifier(config).neighbours(row) == 0).all()
+    model = TransformerClassifier(replace(config, pair_std=1.0, pair_dropout=0.5))
+    heard = model.eval().neighbours(row).view(20, 2, 4)
+    drawn = model.train().neighbours(row).view(20, 2, 4)
+    silent = (drawn == 0).all(2)
+    assert 5 < silent.sum() < 35
+    assert torch.allclose(drawn[~silent], 2 * heard[~silent])
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(words, reviews, tmp_path):

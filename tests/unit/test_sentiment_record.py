@@ -36,7 +36,7 @@ def small(monkeypatch, tmp_path, only_this_machine):
 
     monkeypatch.setattr(record, "train", train)
     monkeypatch.setattr(record, "FEW", 60)
-    monkeypatch.setattr(record, "LOG", dict(list(record.LOG.items())[1:4]))
+    monkeypatch.setattr(record, "LOG", dict(list(record.LOG.items())[2:5]))
     monkeypatch.setitem(record.STAGES, "log", (record.record_log, range(3)))
     monkeypatch.setattr(record_results, "WEIGHTS", tmp_path / "weights")
     record.load_parts.cache_clear()

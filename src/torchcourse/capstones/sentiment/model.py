@@ -40,7 +40,10 @@ class Config:
         max_tokens: T at most.
         buckets: rows of each table of token pairs and triples; 0 leaves both out.
         pair_width: length of their vectors.
+        pair_std: spread of these tables at the start. Beginning at 0, a pair that training never
+            meets says nothing; a random vector would be noise.
         dropout: share set to zero in training, in the layers and after the embedding.
+        pair_dropout: share of pairs and triples left out in training, whole vectors at a time.
     """
 
     vocabulary: int
@@ -51,7 +54,9 @@ class Config:
     max_tokens: int = 256
     buckets: int = 131_071
     pair_width: int = 8
+    pair_std: float = 0.0
     dropout: float = 0.3
+    pair_dropout: float = 0.3
 
 
 class EncoderLayer(nn.Module):
@@ -127,8 +132,10 @@ class TransformerClassifier(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(2 * config.width, len(CLASSES))
         for name, parameter in self.named_parameters():
-            if name.startswith(("token", "position", "pair", "triple")):
+            if name.startswith(("token", "position")):
                 nn.init.normal_(parameter, std=0.1)  # 1 would drown what the layers add
+            if name.startswith(("pair", "triple")):
+                nn.init.normal_(parameter, std=config.pair_std)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits (B, 2) of tokens (B, T) int64, padded with `PAD`."""
@@ -162,7 +169,11 @@ class TransformerClassifier(nn.Module):
         pairs = tokens * FACTOR + padded[:, 1:-1]  # (B, T)
         triples = pairs * FACTOR + padded[:, 2:]
         size = self.config.buckets
-        return torch.cat([self.pair(pairs % size), self.triple(triples % size)], dim=2)
+        found = torch.stack([self.pair(pairs % size), self.triple(triples % size)], dim=2)
+        if self.training:  # (B, T, 2, pair_width), of which some rows become 0
+            shares = found.new_full((*found.shape[:3], 1), 1.0)
+            found = found * F.dropout(shares, self.config.pair_dropout)
+        return found.flatten(2)
 
     def encode(self, x: Tensor, real: Tensor) -> Tensor:
         """Vectors (B, T, D) through all layers."""

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from torchcourse.data import reviews
 from torchcourse.data.reviews import Reviews
@@ -42,9 +43,10 @@ from .training import Recipe, predict, train
 
 SEEDS = (0, 1, 2)
 MIN_COUNT = 3  # a piece that occurs less often in the training texts is [UNK]
-# Before any label: eight times through the training texts. Little dropout, for nothing is learnt
-# by heart where every pass hides other tokens.
-GAPS, GAPS_DROPOUT, GAPS_SEED = replace(Recipe(), epochs=8), 0.1, 0
+# Before any label: eight times through the training texts. Nothing is learnt by heart where every
+# pass hides other tokens, so there is little dropout, and nothing restrains the tables.
+GAPS, GAPS_SEED = replace(Recipe(), epochs=8, pair_decay=0.0, eps=1e-8), 0
+GAPS_CONFIG = {"dropout": 0.1, "pair_dropout": 0.0, "pair_std": 0.1}
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,18 @@ SHORT_TABLES = {"buckets": 16_381}
 LOG = {
     "all labels, from scratch": Line(few=False),
     "all labels, tables an eighth as long": Line(few=False, config=SHORT_TABLES),
+    "all labels, tables random and unrestrained": Line(
+        few=False,
+        config={"pair_std": 0.1, "pair_dropout": 0.0},
+        recipe={"pair_decay": 0.0, "eps": 1e-8},
+    ),
     "from scratch": Line(),
     "gaps guessed before, in all texts": Line(gaps=True),
     "tables an eighth as long": Line(config=SHORT_TABLES),
+    "tables that begin at random": Line(config={"pair_std": 0.1}),
+    "tables unrestrained": Line(
+        config={"pair_dropout": 0.0}, recipe={"pair_decay": 0, "eps": 1e-8}
+    ),
     "no pairs and triples": Line(config={"buckets": 0}),
     "only 128 tokens of a review": Line(config={"max_tokens": 128}),
     "no layers: vectors, pooled": Line(config={"layers": 0}),
@@ -155,7 +166,7 @@ def record_gaps(work: Path, _number: int) -> None:
     """Pre-training: guess hidden tokens of the training texts, whose labels stay covered up."""
     parts, clock = load_parts(), Clock()
     words = tokenizer(parts.train)
-    config = Config(len(words), dropout=GAPS_DROPOUT)
+    config = Config(len(words), **GAPS_CONFIG)
     model, history = train(
         encode(words, parts.train, config.max_tokens),
         config,
@@ -165,10 +176,14 @@ def record_gaps(work: Path, _number: int) -> None:
         keep=work / "gaps.checkpoint",
         objective="gaps",
     )
+    # What pairs were good for in guessing is in the way of judging: they begin at 0 once more.
+    nn.init.zeros_(model.pair.weight)
+    nn.init.zeros_(model.triple.weight)
     words.save(work / "vocab.txt")
     save_file(model.state_dict(), work / "gaps.safetensors")
     loss = [row["loss"] for row in history]
-    write_json(work / "gaps.json", {"recipe": asdict(GAPS), "loss": loss, **clock.times()})
+    about = {"recipe": asdict(GAPS), "config": GAPS_CONFIG, "seed": GAPS_SEED, "loss": loss}
+    write_json(work / "gaps.json", about | clock.times())
 
 
 def pretrained(work: Path) -> tuple[WordPiece, dict[str, torch.Tensor]]:

@@ -33,6 +33,8 @@ class Recipe:
     max_lr: float = 2e-3
     warm_up: float = 0.1  # share of the steps in which the rate rises from 0
     weight_decay: float = 0.05  # not for embeddings, norms and biases
+    pair_decay: float = 1.0  # of the tables of pairs and triples: what is rare fades again
+    eps: float = 1e-6  # Adam's; with the usual 1e-8 a rare row leaps at its first small gradient
     label_smoothing: float = 0.1
     word_dropout: float = 0.2  # share of tokens that training hides behind [MASK]
     average_over: float = 0.05  # share of all steps that the running average of weights covers
@@ -198,20 +200,27 @@ OBJECTIVES: dict[str, type[_Run]] = {"labels": _Run, "gaps": _GapRun}
 
 
 def make_optimizer(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW that lets only matrices of linear layers decay.
+    """AdamW that lets matrices of linear layers decay, and tables of pairs much more.
 
-    A rare token's vector gets a gradient once in a while and would decay all the time.
+    A rare token's vector gets a gradient once in a while and would decay all the time, so the
+    other embeddings do not. For a pair that is as it should be: seen once, it is hardly evidence,
+    and an unpenalised vector would learn that one review by heart.
     """
-    decaying, others = [], []
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)}
-    for parameter in model.parameters():
-        decays = parameter.ndim == 2 and id(parameter) not in embeddings
-        (decaying if decays else others).append(parameter)
+    linear, pairs, others = [], [], []
+    for name, parameter in model.named_parameters():
+        if name.startswith(("pair.", "triple.")):
+            pairs.append(parameter)
+        elif parameter.ndim == 2 and id(parameter) not in embeddings:
+            linear.append(parameter)
+        else:
+            others.append(parameter)
     groups = [
-        {"params": decaying, "weight_decay": recipe.weight_decay},
+        {"params": linear, "weight_decay": recipe.weight_decay},
         {"params": others, "weight_decay": 0.0},
+        {"params": pairs, "weight_decay": recipe.pair_decay},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.max_lr)
+    return torch.optim.AdamW(groups, lr=recipe.max_lr, eps=recipe.eps)
 
 
 def hide(tokens: Tensor, share: float, generator: torch.Generator) -> Tensor:
