@@ -189,14 +189,18 @@ def test_one_network_alone_reads_clean_pages(glyphs, route):
 
 
 def test_two_lines_are_read_from_top_to_bottom(glyphs):
+    """No digit is lost or strays to the other line, and few of 160 are mistaken.
+
+    Digits are counted, not pages: whether two mistakes meet on one page is chance.
+    """
     rng = np.random.default_rng(5)
-    hits = 0
+    mistaken = 0
     for _ in range(20):
         page = make_page(["324", "50926"], glyphs, STYLES["clean"], rng)
-        reading = capstone.read_number(page.picture)
-        assert reading.text.count("\n") == 1
-        hits += reading.text == page.text
-    assert hits >= 12  # 0.8 of the numbers of five digits would be 14: these hands are foreign
+        lines = capstone.read_number(page.picture).text.split("\n")
+        assert [len(line) for line in lines] == [3, 5]
+        mistaken += sum(a != b for a, b in zip("".join(lines), "32450926", strict=True))
+    assert mistaken <= 8  # 7 when recorded, of hands that are foreign to the networks
 
 
 def test_boxes_lie_on_the_digits_in_pixels_of_the_picture_given(glyphs):
