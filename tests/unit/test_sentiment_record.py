@@ -70,7 +70,7 @@ def test_all_stages_make_a_record_that_quotes_no_review(small, monkeypatch):
     assert not any("剧情" in line for line in (weights / "metrics.json").read_text().split("\n"))
     model, words = read_model(weights / "model.safetensors"), WordPiece.load(weights / "vocab.txt")
     assert model.config.vocabulary == len(words)
-    assert (weights / "history.csv").read_text().count("\n") == 4  # a heading, three seeds
+    assert (weights / "history.csv").read_text().count("\n") == 10  # a heading, nine runs
 
     trained = len(called)
     run(monkeypatch, work)  # everything is there: nothing is trained again
@@ -80,8 +80,12 @@ def test_all_stages_make_a_record_that_quotes_no_review(small, monkeypatch):
 def test_no_record_without_its_first_seed(small, monkeypatch):
     work, weights, _ = small
     with pytest.raises(SystemExit, match="'gaps' first"):
-        run(monkeypatch, work, "seed", "--number", "1")
+        run(monkeypatch, work, "run", "--number", "1")
     run(monkeypatch, work, "gaps")
+    with pytest.raises(SystemExit, match="--number 3, 4, 5 first"):
+        run(monkeypatch, work, "seed", "--number", "1")
+    for number in ("3", "4", "5"):
+        run(monkeypatch, work, "run", "--number", number)
     run(monkeypatch, work, "seed", "--number", "1")
     with pytest.raises(SystemExit, match="baselines"):
         run(monkeypatch, work, "finish")

@@ -3,13 +3,14 @@
     python -m torchcourse.capstones.sentiment.record                  all that is not done yet
     python -m torchcourse.capstones.sentiment.record baselines        counts and a linear model
     python -m torchcourse.capstones.sentiment.record gaps             pre-training without labels
-    python -m torchcourse.capstones.sentiment.record seed --number 0  one full run from there
+    python -m torchcourse.capstones.sentiment.record run --number 0   one fine-tuning from there
+    python -m torchcourse.capstones.sentiment.record seed --number 0  the mean of three of them
     python -m torchcourse.capstones.sentiment.record log --number 2   one line of the log
     python -m torchcourse.capstones.sentiment.record transfer         films to hotels, and back
     python -m torchcourse.capstones.sentiment.record finish
 
-The stages leave their results in ``--work``; all that come after `gaps` may run side by side, and
-one that was interrupted goes on where it stopped. About an hour of processor time together.
+The stages leave their results in ``--work``; all that build on `gaps` may run side by side, and one
+that was interrupted goes on where it stopped. About an hour of processor time together.
 ``finish`` writes `weights/cap3_sentiment/{model.safetensors, vocab.txt, metrics.json, history.csv}`
 from what is done. The reviews must be there: see `torchcourse.data.reviews.load`.
 
@@ -36,12 +37,13 @@ from torchcourse.runtime import get_device
 
 from . import baselines, measure
 from .data import Parts, cleaned, encode, prepare, split
-from .model import Config, TransformerClassifier, save_model
+from .model import Config, TransformerClassifier, read_model, save_model
 from .record_results import finish
 from .tokens import WordPiece, base_vocabulary, build
 from .training import Recipe, predict, train
 
 SEEDS = (0, 1, 2)
+RUNS = 3  # fine-tunings that are averaged for one seed, weight by weight
 MIN_COUNT = 3  # a piece that occurs less often in the training texts is [UNK]
 # Before any label: eight times through the training texts. Nothing is learnt by heart where every
 # pass hides other tokens, so there is little dropout, and nothing restrains the tables.
@@ -217,17 +219,16 @@ def fewer(part: Reviews, count: int) -> Reviews:
     return part.take(order[:count].tolist())
 
 
-def record_seed(work: Path, number: int) -> None:
-    """The full run: train, then answer for the test part once."""
+def record_run(work: Path, number: int) -> None:
+    """One fine-tuning, whose validation score is kept."""
     parts, clock = load_parts(), Clock()
     words, start = pretrained(work)
     config, recipe = Config(len(words)), Recipe()
     validation = encode(words, parts.validation, config.max_tokens)
 
     def evaluate(model: TransformerClassifier) -> dict:
-        answers = predict(model, validation.rows).argmax(1)
-        found = measure.scores(answers, validation.labels)
-        print(f"seed {number}: {found['share']:.4f}", flush=True)
+        found = measure.scores(predict(model, validation.rows).argmax(1), validation.labels)
+        print(f"run {number}: {found['share']:.4f}", flush=True)
         return {"validation_accuracy": found["share"], "validation_macro_f1": found["macro_f1"]}
 
     model, history = train(
@@ -237,17 +238,45 @@ def record_seed(work: Path, number: int) -> None:
         seed=number,
         device=get_device(),
         evaluate=evaluate,
-        keep=work / f"seed_{number}.checkpoint",
+        keep=work / f"run_{number}.checkpoint",
         start=start,
     )
+    as_shipped(model)
+    save_model(model, work / f"run_{number}.safetensors")
+    held = measure.scores(answer(model, words, parts.validation), parts.validation.labels)
+    result = {"seed": number, "validation": held, "history": history, **clock.times()}
+    result |= {"device": str(get_device()), "threads": torch.get_num_threads()}
+    write_json(work / f"run_{number}.json", result)
+
+
+def record_seed(work: Path, number: int) -> None:
+    """The mean of the weights of `RUNS` fine-tunings, which answers for the test part once.
+
+    They start from the same weights and stay in the same valley, so their mean lies in it as well,
+    nearer to its middle (Wortsman et al., "Model soups", 2022, section 3).
+    """
+    parts, numbers = load_parts(), range(RUNS * number, RUNS * (number + 1))
+    missing = [str(i) for i in numbers if not (work / f"run_{i}.json").exists()]
+    if missing:
+        raise SystemExit(f"run the stage 'run' with --number {', '.join(missing)} first")
+    words = WordPiece.load(work / "vocab.txt")
+    model = mean_of([read_model(work / f"run_{i}.safetensors") for i in numbers])
     as_shipped(model)  # what is measured is what is shipped
     save_model(model, work / f"seed_{number}.safetensors")
-    result = {"seed": number, "answers": answer(model, words, parts.test).tolist()}
-    held = answer(model, words, parts.validation)
-    result |= {"validation": measure.scores(held, parts.validation.labels)}
-    result |= {"parameters": sum(p.numel() for p in model.parameters()), "history": history}
-    result |= {"device": str(get_device()), "threads": torch.get_num_threads(), **clock.times()}
+    held = measure.scores(answer(model, words, parts.validation), parts.validation.labels)
+    result = {"seed": number, "runs": list(numbers), "validation": held}
+    result |= {"answers": answer(model, words, parts.test).tolist()}
+    result |= {"parameters": sum(p.numel() for p in model.parameters())}
     write_json(work / f"seed_{number}.json", result)
+
+
+def mean_of(models: list[TransformerClassifier]) -> TransformerClassifier:
+    """The first of these networks, with the mean of the weights of all; the others stay."""
+    states = [model.state_dict() for model in models]
+    models[0].load_state_dict(
+        {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
+    )
+    return models[0]
 
 
 def record_transfer(work: Path, _number: int) -> None:
@@ -285,6 +314,7 @@ def answer(model: TransformerClassifier, words: WordPiece, part: Reviews) -> tor
 STAGES: dict[str, tuple[Callable[[Path, int], None], range]] = {
     "baselines": (record_baselines, range(1)),
     "gaps": (record_gaps, range(1)),
+    "run": (record_run, range(RUNS * len(SEEDS))),
     "seed": (record_seed, range(len(SEEDS))),
     "log": (record_log, range(len(LOG))),
     "transfer": (record_transfer, range(1)),

@@ -25,6 +25,7 @@ SHIPPED = 0  # the seed whose network is shipped: fixed beforehand, not the best
 def finish(work: Path, parts: Parts, log: list[str]) -> None:
     """Write the record from the stages that are done; those that are not stand there as None."""
     seeds = [_read(path) for path in sorted(work.glob("seed_*.json"))]
+    runs = {run: _read(work / f"run_{run}.json") for seed in seeds for run in seed["runs"]}
     counted = _read(work / "baselines.json")
     if counted is None or not seeds or seeds[0]["seed"] != SHIPPED:
         raise SystemExit(f"run the stages 'baselines' and 'seed --number {SHIPPED}' first")
@@ -52,13 +53,13 @@ def finish(work: Path, parts: Parts, log: list[str]) -> None:
         "recipe": asdict(Recipe()),
         "config": asdict(read_model(work / f"seed_{SHIPPED}.safetensors").config),
         "shipped": {"seed": SHIPPED, "dtype": "float16"},
-        "run": _run(seeds),
+        "run": _run(runs),
     }
     WEIGHTS.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(work / f"seed_{SHIPPED}.safetensors", WEIGHTS / "model.safetensors")
     shutil.copyfile(work / "vocab.txt", WEIGHTS / "vocab.txt")
     write_json(WEIGHTS / "metrics.json", metrics)
-    write_history({f"seed {seed['seed']}": seed for seed in seeds}, WEIGHTS / "history.csv")
+    write_history({f"run {number}": run for number, run in runs.items()}, WEIGHTS / "history.csv")
 
 
 def _read(path: Path) -> dict | None:
@@ -92,11 +93,12 @@ def _seeds(seeds: list[dict], networks: list[Tensor], labels: Tensor) -> dict:
     }
 
 
-def _run(seeds: list[dict]) -> dict:
+def _run(runs: dict[int, dict]) -> dict:
     return {
-        "device": seeds[0]["device"],
-        "threads": seeds[0]["threads"],
+        "device": runs[0]["device"],
+        "threads": runs[0]["threads"],
         "precision": "bfloat16 in training where the processor has it, float32 in evaluation",
-        "processor_seconds": {seed["seed"]: seed["processor_seconds"] for seed in seeds},
-        "wall_seconds": {seed["seed"]: seed["wall_seconds"] for seed in seeds},
+        "validation": {number: run["validation"]["share"] for number, run in runs.items()},
+        "processor_seconds": {number: run["processor_seconds"] for number, run in runs.items()},
+        "wall_seconds": {number: run["wall_seconds"] for number, run in runs.items()},
     }
