@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
-from torchcourse.train import checkpoint
+from torchcourse.train.checkpoint import load_checkpoint, save_checkpoint
 
 from .ctc import ALPHABET, BLANK, LineReader, decode, encode, stack_strips
 from .strips import augment_strips
@@ -26,7 +26,6 @@ RESTART_LR = 2e-3  # the top when training goes on
 WEIGHT_DECAY = 0.02
 LONG_EMA_DECAY = 0.999  # of a long run: averages the weights over about the last 1,000 steps
 CLIP = 2.0  # CTC's first gradients, while everything is still blank, are huge
-CHECKPOINT = "torchcourse line reader checkpoint 1"
 
 
 def batches(
@@ -72,14 +71,14 @@ def train_reader(
         the reader with averaged weights in eval mode, and one dictionary per epoch.
     """
     run = _Run(count, epochs, seed, device, start, decay)
-    if keep is not None and keep.exists():
-        run.load(keep)
+    if keep is not None:
+        run.history = load_checkpoint(keep, run.parts(), [run.generator])
     while len(run.history) < epochs:
         row = run.epoch(*make(len(run.history)))
         run.average.eval()
         run.history.append(row | (evaluate(run.average.module) if evaluate else {}))
         if keep is not None:
-            run.save(keep)
+            save_checkpoint(keep, run.parts(), [run.generator], run.history)
     return run.average.module.eval(), run.history
 
 
@@ -141,25 +140,14 @@ class _Run:
         self.average.update_parameters(self.model)
         return loss.detach()
 
-    def _parts(self) -> dict:
+    def parts(self) -> dict:
+        """What a checkpoint holds, by the names of `save_checkpoint`."""
         return {
             "model": self.model,
             "average": self.average,
             "optimizer": self.optimizer,
-            "schedule": self.schedule,
+            "scheduler": self.schedule,
         }
-
-    def save(self, path: Path) -> None:
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        state |= {"history": self.history, "generator": self.generator.get_state()}
-        checkpoint.write_whole(path, {"format": CHECKPOINT} | state)
-
-    def load(self, path: Path) -> None:
-        state = checkpoint.read(path, CHECKPOINT)
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.history = state["history"]
-        self.generator.set_state(state["generator"])
 
 
 def ctc_loss(logits: Tensor, steps: Tensor, texts: list[str]) -> Tensor:

@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from torchcourse.capstones.digits.training import mixed_precision
-from torchcourse.train import checkpoint
+from torchcourse.train.checkpoint import load_checkpoint, save_checkpoint
 
 from .augment import augment, mix
 from .inference import mirrored_logits
 from .model import BLOCKS, CLASSES, SIZE, WIDTHS, PetNet
 
-CHECKPOINT = "torchcourse pets run 1"
 NORMALISATIONS = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     # The customary constants, https://docs.pytorch.org/vision/stable/models.html
@@ -86,8 +85,8 @@ def train(
         ValueError: fewer pictures than one batch, or a normalisation that does not exist.
     """
     run = _Run(images, labels, recipe, seed, device)
-    if keep is not None and keep.exists():
-        run.load(keep)
+    if keep is not None:
+        run.history = load_checkpoint(keep, run.parts(), [run.generator])
     for epoch in range(len(run.history), len(recipe.plan)):
         started = time.process_time()
         loss = run.epoch(recipe.plan[epoch])
@@ -97,7 +96,7 @@ def train(
             row |= evaluate(run.average.module.eval())
         run.history.append(row)
         if keep is not None and ((epoch + 1) % every == 0):
-            run.save(keep)
+            save_checkpoint(keep, run.parts(), [run.generator], run.history)
     return run.average.module.eval(), run.history
 
 
@@ -168,27 +167,14 @@ class _Run:
             return mix(x, labels, len(CLASSES), self.generator)
         return x, targets
 
-    def _parts(self) -> dict:
+    def parts(self) -> dict:
+        """What a checkpoint holds, by the names of `save_checkpoint`."""
         return {
             "model": self.model,
             "average": self.average,
             "optimizer": self.optimizer,
-            "schedule": self.schedule,
+            "scheduler": self.schedule,
         }
-
-    def save(self, path: Path) -> None:
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        state |= {"history": self.history, "generator": self.generator.get_state()}
-        state |= {"global": torch.get_rng_state()}  # dropout draws from it
-        checkpoint.write_whole(path, {"format": CHECKPOINT} | state)
-
-    def load(self, path: Path) -> None:
-        state = checkpoint.read(path, CHECKPOINT)
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.history = state["history"]
-        self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["global"])
 
 
 def batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:

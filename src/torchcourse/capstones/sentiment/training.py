@@ -14,14 +14,12 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from torchcourse.capstones.digits.training import mixed_precision
-from torchcourse.train import checkpoint
+from torchcourse.train.checkpoint import load_checkpoint, save_checkpoint
 from torchcourse.train.mode import in_eval_mode
 
 from .data import Encoded, batches_by_length
 from .model import Config, TransformerClassifier, pad
 from .tokens import MASK, PAD
-
-CHECKPOINT = "torchcourse sentiment run 1"
 
 
 @dataclass(frozen=True)
@@ -85,8 +83,8 @@ def train(
     if objective not in OBJECTIVES:
         raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}, not {objective!r}")
     run = OBJECTIVES[objective](data, config, recipe, seed, device, start)
-    if keep is not None and keep.exists():
-        run.load(keep)
+    if keep is not None:
+        run.history = load_checkpoint(keep, run.parts(), [run.generator])
     for epoch in range(len(run.history), recipe.epochs):
         started = time.process_time()
         row = {"epoch": epoch + 1, "loss": run.epoch()}
@@ -95,7 +93,7 @@ def train(
             row |= evaluate(run.average.module.eval())
         run.history.append(row)
         if keep is not None:
-            run.save(keep)
+            save_checkpoint(keep, run.parts(), [run.generator], run.history)
     return run.average.module.eval(), run.history
 
 
@@ -161,22 +159,9 @@ class _Run:
         smoothing = self.recipe.label_smoothing
         return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
 
-    def _parts(self) -> dict:
+    def parts(self) -> dict:
+        """What a checkpoint holds, by the names of `save_checkpoint`."""
         return {"model": self.model, "average": self.average, "optimizer": self.optimizer}
-
-    def save(self, path: Path) -> None:
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        state |= {"history": self.history, "generator": self.generator.get_state()}
-        state |= {"global": torch.get_rng_state()}  # dropout draws from it
-        checkpoint.write_whole(path, {"format": CHECKPOINT} | state)
-
-    def load(self, path: Path) -> None:
-        state = checkpoint.read(path, CHECKPOINT)
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.history = state["history"]
-        self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["global"])
 
 
 class _GapRun(_Run):
