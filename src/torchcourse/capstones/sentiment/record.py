@@ -45,9 +45,10 @@ from .training import Recipe, predict, train
 SEEDS = (0, 1, 2)
 RUNS = 3  # fine-tunings that are averaged for one seed, weight by weight
 MIN_COUNT = 3  # a piece that occurs less often in the training texts is [UNK]
+FREE_TABLES = {"pair_decay": 0.0, "eps": 1e-8}  # nothing in the optimizer restrains them
 # Before any label: eight times through the training texts. Nothing is learnt by heart where every
 # pass hides other tokens, so there is little dropout, and nothing restrains the tables.
-GAPS, GAPS_SEED = replace(Recipe(), epochs=8, pair_decay=0.0, eps=1e-8), 0
+GAPS, GAPS_SEED = replace(Recipe(), epochs=8, **FREE_TABLES), 0
 GAPS_CONFIG = {"dropout": 0.1, "pair_dropout": 0.0, "pair_std": 0.1}
 
 
@@ -75,15 +76,13 @@ LOG = {
     "all labels, tables random and unrestrained": Line(
         few=False,
         config={"pair_std": 0.1, "pair_dropout": 0.0},
-        recipe={"pair_decay": 0.0, "eps": 1e-8},
+        recipe=FREE_TABLES,
     ),
     "from scratch": Line(),
     "gaps guessed before, in all texts": Line(gaps=True),
     "tables an eighth as long": Line(config=SHORT_TABLES),
     "tables that begin at random": Line(config={"pair_std": 0.1}),
-    "tables unrestrained": Line(
-        config={"pair_dropout": 0.0}, recipe={"pair_decay": 0, "eps": 1e-8}
-    ),
+    "tables unrestrained": Line(config={"pair_dropout": 0.0}, recipe=FREE_TABLES),
     "no pairs and triples": Line(config={"buckets": 0}),
     "only 128 tokens of a review": Line(config={"max_tokens": 128}),
     "no layers: vectors, pooled": Line(config={"layers": 0}),
@@ -206,7 +205,7 @@ def record_log(work: Path, number: int) -> None:
     model, history = train(data, config, recipe, seed=0, device=get_device(), start=start)
     asked = parts.validation
     result = {"name": name, "texts": len(known.texts), "loss": history[-1]["loss"]}
-    result |= {"scores": measure.scores(answer(model, words, asked), asked.labels)}
+    result |= {"scores": score(model, words, asked)}
     if line == Line(few=line.few):
         linear = baselines.answers(baselines.tfidf(known), asked)
         result["TF-IDF"] = measure.scores(linear, asked.labels)
@@ -243,7 +242,7 @@ def record_run(work: Path, number: int) -> None:
     )
     as_shipped(model)
     save_model(model, work / f"run_{number}.safetensors")
-    held = measure.scores(answer(model, words, parts.validation), parts.validation.labels)
+    held = score(model, words, parts.validation)
     result = {"seed": number, "validation": held, "history": history, **clock.times()}
     result |= {"device": str(get_device()), "threads": torch.get_num_threads()}
     write_json(work / f"run_{number}.json", result)
@@ -263,7 +262,7 @@ def record_seed(work: Path, number: int) -> None:
     model = mean_of([read_model(work / f"run_{i}.safetensors") for i in numbers])
     as_shipped(model)  # what is measured is what is shipped
     save_model(model, work / f"seed_{number}.safetensors")
-    held = measure.scores(answer(model, words, parts.validation), parts.validation.labels)
+    held = score(model, words, parts.validation)
     result = {"seed": number, "runs": list(numbers), "validation": held}
     result |= {"answers": answer(model, words, parts.test).tolist()}
     result |= {"parameters": sum(p.numel() for p in model.parameters())}
@@ -292,7 +291,7 @@ def record_transfer(work: Path, _number: int) -> None:
         for asked in (only(parts.test, source), only(parts.test, target)):
             found[f"{source} → {asked.domains[0]}"] = {
                 "texts": len(known.texts),
-                "Transformer": measure.scores(answer(model, words, asked), asked.labels),
+                "Transformer": score(model, words, asked),
                 "TF-IDF": measure.scores(baselines.answers(linear, asked), asked.labels),
                 "always the commoner label": measure.scores(
                     baselines.majority(known, asked), asked.labels
@@ -309,6 +308,11 @@ def only(part: Reviews, domain: str) -> Reviews:
 def answer(model: TransformerClassifier, words: WordPiece, part: Reviews) -> torch.Tensor:
     """(N,) int64 answers to reviews."""
     return predict(model, encode(words, part, model.config.max_tokens).rows).argmax(1)
+
+
+def score(model: TransformerClassifier, words: WordPiece, part: Reviews) -> dict:
+    """How good the answers to reviews are, see `measure.scores`."""
+    return measure.scores(answer(model, words, part), part.labels)
 
 
 STAGES: dict[str, tuple[Callable[[Path, int], None], range]] = {
