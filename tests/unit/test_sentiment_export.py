@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from torchcourse.capstones.sentiment.export import export_reader
-from torchcourse.capstones.sentiment.inference import occlusion
+from torchcourse.capstones.sentiment.inference import gradient_times_input, occlusion
 from torchcourse.capstones.sentiment.model import Config, TransformerClassifier, pad
-from torchcourse.capstones.sentiment.tokens import MASK, SPECIAL, WordPiece
+from torchcourse.capstones.sentiment.tokens import MASK, PAD, SPECIAL, WordPiece
 
 LETTERS = [chr(ord("一") + i) for i in range(80)]
 
@@ -46,6 +46,18 @@ def test_occlusion_needs_no_more_than_the_graph(exported):
     logits = run(folder, [row, *([*row[:i], MASK, *row[i + 1 :]] for i in range(4))])
     margins = logits[:, 1] - logits[:, 0]
     np.testing.assert_allclose(margins[0] - margins[1:], occlusion(model, row), atol=1e-4)
+
+
+def test_weights_by_the_gradient_do_not_mind_padding(exported):
+    model, folder = exported
+    session = onnxruntime.InferenceSession(folder / "sentiment_gradient.onnx")
+    for row in ([7], [5, 9, 7, 9], [1, 2, 3], [*range(3, 35)]):
+        padded = np.array([row + [PAD] * (32 - len(row))])
+        (weights,) = session.run(["weights"], {"tokens": padded})[0]
+        expected = gradient_times_input(model, row).numpy()
+        assert np.abs(expected).max() > 1e-3
+        np.testing.assert_allclose(weights[: len(row)], expected, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(weights[len(row) :], 0, atol=1e-6)
 
 
 def test_the_page_gets_what_it_must_know(exported):
