@@ -20,6 +20,7 @@ DEMOS = (
     "torchcourse.capstones.digits.export",
     "torchcourse.capstones.gan.export",
     "torchcourse.capstones.pets.export",
+    "torchcourse.capstones.sentiment.export",
     "torchcourse.capstones.snake.export",
 )
 

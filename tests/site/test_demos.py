@@ -12,7 +12,7 @@ from playwright.sync_api import Route
 
 DEMOS = sorted(path.stem for path in Path("book/demos").glob("*.md"))
 NOT_FOUND = "Failed to load resource: the server responded with a status of 404 (Not Found)"
-HEAVY = re.compile(r"onnx|_example_|gan\.json")
+HEAVY = re.compile(r"onnx|_example_|(gan|sentiment)\.json")
 
 
 @pytest.mark.parametrize("name", DEMOS)
