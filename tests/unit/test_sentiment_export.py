@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -13,6 +14,7 @@ from torchcourse.capstones.sentiment.export import export_reader
 from torchcourse.capstones.sentiment.inference import gradient_times_input, occlusion
 from torchcourse.capstones.sentiment.model import Config, TransformerClassifier, pad
 from torchcourse.capstones.sentiment.tokens import MASK, PAD, SPECIAL, WordPiece
+from torchcourse.recording import as_shipped
 
 LETTERS = [chr(ord("一") + i) for i in range(80)]
 
@@ -23,6 +25,7 @@ def exported(tmp_path_factory):
     torch.manual_seed(0)
     words = WordPiece([*SPECIAL, *LETTERS])
     model = TransformerClassifier(Config(len(words), 16, 2, 2, 24, 32, 31, 4)).eval()
+    as_shipped(model)  # in 16 bits, as its tables are in the graph
     folder = tmp_path_factory.mktemp("demo")
     export_reader(model, words, folder)
     return model, folder
@@ -66,3 +69,16 @@ def test_the_page_gets_what_it_must_know(exported):
     assert about["vocabulary"] == [*SPECIAL, *LETTERS] and about["maxTokens"] == 32
     special = [about["vocabulary"][about[name]] for name in ("pad", "unknown", "mask")]
     assert special == list(SPECIAL) and about["classes"] == ["blame", "praise"]
+
+
+def test_tables_travel_in_16_bits(exported, tmp_path):
+    model, _ = exported
+    small, large = (replace(model.config, buckets=n) for n in (31, 10_031))
+    sizes = []
+    for config in (small, large):
+        export_reader(
+            TransformerClassifier(config).eval(), WordPiece([*SPECIAL, *LETTERS]), tmp_path
+        )
+        sizes.append((tmp_path / "sentiment.onnx").stat().st_size)
+    added = 2 * 10_000 * model.config.pair_width  # numbers in two tables
+    assert 2 * added <= sizes[1] - sizes[0] < 2.1 * added
