@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from IPython.display import HTML
 
-__all__ = ["ENGLISH", "english", "named", "show_neighbours", "show_tokens"]
+__all__ = ["CHARACTERS", "ENGLISH", "english", "named", "show_neighbours", "show_tokens"]
 
 _ASPECTS = (
     "剧情 plot, 故事 story, 演技 acting, 画面 pictures, 配乐 music, 台词 lines, 结局 ending, "
@@ -60,23 +60,42 @@ _VERDICTS = (
     "还想再看一遍 would see it again, 对得起票价 worth the ticket, "
     "眼泪没停过 tears never stopped, 不愧是高分 deserves its score"
 )
+# Single characters that networks hold for praise or blame. In words that are not listed above they
+# may mean something else, so they are looked up alone only.
+_CHARACTERS = (
+    "错 wrong, 赞 thumbs up, 扬 raise, 尚 still, 惠 favour, 演 act, 脆 crisp, 挺 quite, 帮 help, "
+    "棒 great, 每 every, 惯 be used to, 哦 oh, 美 beautiful, 快 quick, 值 worth, 漂 float, "
+    "谢 thank, 希 hope, 足 enough, 昨 yesterday, 脑 brain, 哈 ha, 影 film, 慢 slow, 坑 rip off, "
+    "难 hard, 差 poor, 屑 crumb, 失 lose, 骗 cheat, 假 fake, 降 fall, 恶 nasty, 旧 old, 烂 rotten, "
+    "根 root, 漏 leak, 米 rice, 驱 drive, 般 sort, 鸡 chicken, 死 dead, 低 low, 汤 soup, "
+    "翻 turn over, 语 speech, 圾 rubbish, 好 good, 畅 smooth, 啰 wordy, 丰 full, 局 outcome, "
+    "剧 drama, 次 time, 情 feeling, 过 past, 糙 coarse, 粗 coarse, 乱 disorder, 拖 drag, 上 up, "
+    "无 without"
+)
 _SIGNS = {"，": ",", "。": ".", "！": "!", "？": "?", "～": "~", "…": "…"}
 
+
+def _entries(*groups: str) -> dict[str, str]:
+    return dict(entry.split(" ", 1) for group in groups for entry in group.split(", "))
+
+
 # Every word of `torchcourse.data.made_reviews` that a lesson shows → what it means.
-ENGLISH: Mapping[str, str] = {
-    chinese: meaning
-    for group in (_ASPECTS, _PRAISE, _BLAME, _DEGREES, _NEGATIONS, _LINKS, _VERDICTS)
-    for chinese, meaning in (entry.split(" ", 1) for entry in group.split(", "))
-} | _SIGNS
+ENGLISH: Mapping[str, str] = (
+    _entries(_ASPECTS, _PRAISE, _BLAME, _DEGREES, _NEGATIONS, _LINKS, _VERDICTS) | _SIGNS
+)
+CHARACTERS: Mapping[str, str] = _entries(_CHARACTERS)
 
 
 def english(token: str) -> str:
     """What a token means; a leading ## does not matter, and several words are taken apart.
 
     Returns:
-        the meaning, or "" where any part of the token is not in `ENGLISH`.
+        the meaning, or "" where any part of the token is not in `ENGLISH`, nor all of it one of
+        `CHARACTERS`.
     """
     rest, meanings = token.removeprefix("##"), []
+    if rest not in ENGLISH and rest in CHARACTERS:
+        return CHARACTERS[rest]
     while rest:
         word = next((rest[:n] for n in range(len(rest), 0, -1) if rest[:n] in ENGLISH), None)
         if word is None:

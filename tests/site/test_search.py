@@ -30,6 +30,14 @@ def test_search_finds_the_lesson(visit: Callable, site: Path, kinds: dict, kind:
     assert any(kinds["lesson"] in address for address in found), (word, found)
 
 
+@pytest.mark.parametrize("word", ["剧", "拖沓", "一点也不拖沓"])
+def test_search_finds_chinese_inside_a_sentence(visit: Callable, word: str) -> None:
+    page = visit(f"search.html?q={word}").page
+    page.wait_for_selector("#search-results ul.search li a")
+    found = page.eval_on_selector_all("#search-results ul.search a", "all => all.map(a => a.href)")
+    assert any("cap3_sentiment" in address for address in found), (word, found)
+
+
 def test_search_says_so_when_nothing_is_found(visit: Callable) -> None:
     page = visit("search.html?q=xyzzyplugh").page
     page.wait_for_function("/did not match/.test(document.body.innerText)")

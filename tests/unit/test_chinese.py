@@ -1,8 +1,11 @@
 """Glosses of the made reviews' words, and tokens as HTML."""
 
+import json
+from importlib.resources import files
+
 from bs4 import BeautifulSoup
 
-from torchcourse.chinese import ENGLISH, english, named, show_neighbours, show_tokens
+from torchcourse.chinese import CHARACTERS, ENGLISH, english, named, show_neighbours, show_tokens
 from torchcourse.data import made_reviews
 
 
@@ -23,6 +26,17 @@ def test_a_token_of_several_words_is_taken_apart():
     assert english("##不拖沓") == "not slow"
     assert english("一点也不") == "not in the least"  # the longest word wins over 不
     assert english("不X") == english("[UNK]") == english("") == ""
+
+
+def test_a_character_is_looked_up_alone_only():
+    assert english("错") == "wrong" and english("不错") == ""  # "not wrong" would be wrong
+    assert english("##影") == "film" and all(len(character) == 1 for character in CHARACTERS)
+
+
+def test_keywords_of_the_record_have_meanings():
+    path = files("torchcourse") / "weights/cap3_sentiment/metrics.json"
+    for pairs in json.loads(path.read_text("utf-8"))["looks"]["keywords"].values():
+        assert all(english(token) for token, _ in pairs)
 
 
 def test_what_is_shown_is_escaped_and_has_its_meaning():

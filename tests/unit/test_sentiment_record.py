@@ -65,6 +65,9 @@ def test_all_stages_make_a_record_that_quotes_no_review(small, monkeypatch):
     assert set(metrics["transfer"]["measured"]) == {
         *("films → films", "films → hotels", "hotels → hotels", "hotels → films")
     }
+    looks = metrics["looks"]
+    assert set(looks["keywords"]) == {"praise", "blame"} and looks["texts"] == held
+    assert set(looks["deletion"]) == {"occlusion", "gradient", "attention", "random"}
     assert sum(map(sum, metrics["confusion"])) == metrics["data"]["texts"]["test"]
     assert metrics["leak"] is None  # there is no such file
     assert not any("剧情" in line for line in (weights / "metrics.json").read_text().split("\n"))

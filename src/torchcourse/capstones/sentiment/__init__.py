@@ -1,10 +1,10 @@
 """Capstone 3, praise or blame: a small Transformer that reads Chinese reviews.
 
 >>> from torchcourse.capstones import sentiment
->>> sentiment.score("虽然画面漂亮，但是剧情很无聊")  # doctest: +SKIP
-0.04
->>> sentiment.explain("不好看")  # doctest: +SKIP
-[('不', -1.9), ('好', 0.2), ('看', -0.1)]
+>>> round(sentiment.score("虽然便宜，但是质量太差"), 2)  # doctest: +SKIP
+0.07
+>>> [(token, round(weight, 1)) for token, weight in sentiment.explain("服务很差")]  # doctest: +SKIP
+[('服', -0.1), ('务', 0.0), ('很', 0.0), ('差', -5.7)]
 """
 
 from .inference import explain, score, scores

@@ -7,6 +7,7 @@
     python -m torchcourse.capstones.sentiment.record seed --number 0  the mean of three of them
     python -m torchcourse.capstones.sentiment.record log --number 2   one line of the log
     python -m torchcourse.capstones.sentiment.record transfer         films to hotels, and back
+    python -m torchcourse.capstones.sentiment.record looks            what seed 0 relies on
     python -m torchcourse.capstones.sentiment.record finish
 
 The stages leave their results in ``--work``; all that build on `gaps` may run side by side, and one
@@ -35,10 +36,10 @@ from torchcourse.data.reviews import Reviews
 from torchcourse.recording import Clock, as_shipped, write_json
 from torchcourse.runtime import get_device
 
-from . import baselines, measure
+from . import baselines, faithful, inference, measure
 from .data import Parts, cleaned, encode, prepare, split
 from .model import Config, TransformerClassifier, read_model, save_model
-from .record_results import finish
+from .record_results import SHIPPED, finish
 from .tokens import WordPiece, base_vocabulary, build
 from .training import Recipe, predict, train
 
@@ -94,6 +95,7 @@ LOG = {
 TRANSFER = (("films", "hotels"), ("hotels", "films"))
 TRANSFER_RECIPE = replace(Recipe(), epochs=8, batch_tokens=2_048)  # fewer texts, smaller batches
 CANARY_SEED = 0
+LOOKS, LOOKS_TOKENS, KEYWORDS = 1_000, 128, 24  # reviews, their length at most, words of a class
 DEFAULT_WORK = Path("runs/cap3_sentiment")
 
 
@@ -300,6 +302,24 @@ def record_transfer(work: Path, _number: int) -> None:
     write_json(work / "transfer.json", {"measured": found, **clock.times()})
 
 
+def record_looks(work: Path, _number: int) -> None:
+    """What the shipped network relies on, in reviews of the validation part."""
+    path = work / f"seed_{SHIPPED}.safetensors"
+    if not path.exists():
+        raise SystemExit(f"run the stage 'seed --number {SHIPPED}' first")
+    parts, clock = load_parts(), Clock()
+    words, model = WordPiece.load(work / "vocab.txt"), read_model(path)
+    texts = fewer(parts.validation, LOOKS).texts
+    rows = [row for row in words.encode(texts, LOOKS_TOKENS) if row]
+    methods = (*inference.METHODS, faithful.RANDOM)
+    found = {
+        "texts": len(rows),
+        "keywords": faithful.keywords(model, words, rows, KEYWORDS, at_least=10),
+        "deletion": {name: faithful.deletion_curve(model, rows, name).tolist() for name in methods},
+    }
+    write_json(work / "looks.json", found | clock.times())
+
+
 def only(part: Reviews, domain: str) -> Reviews:
     """The reviews of one kind."""
     return part.take(i for i, name in enumerate(part.domains) if name == domain)
@@ -322,6 +342,7 @@ STAGES: dict[str, tuple[Callable[[Path, int], None], range]] = {
     "seed": (record_seed, range(len(SEEDS))),
     "log": (record_log, range(len(LOG))),
     "transfer": (record_transfer, range(1)),
+    "looks": (record_looks, range(1)),
 }
 
 

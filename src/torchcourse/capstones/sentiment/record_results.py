@@ -48,6 +48,7 @@ def finish(work: Path, parts: Parts, log: list[str]) -> None:
         "cleaning": counted["cleaning"],
         "leak": counted["leak"],
         "transfer": _read(work / "transfer.json"),
+        "looks": _read(work / "looks.json"),
         "log": [line for line in (_read(work / f"{name}.json") for name in log) if line],
         "pretraining": _read(work / "gaps.json"),
         "recipe": asdict(Recipe()),
