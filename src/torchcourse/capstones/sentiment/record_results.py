@@ -19,6 +19,8 @@ from .model import read_model
 from .training import Recipe
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "cap3_sentiment"
+# Words whose number in the training texts page 3 wants to know.
+COUNTED = ("错", "不错", "好", "不好", "慢", "不慢", "拖沓", "一点也不拖沓", "但是")
 SHIPPED = 0  # the seed whose network is shipped: fixed beforehand, not the best one
 
 
@@ -49,6 +51,9 @@ def finish(work: Path, parts: Parts, log: list[str]) -> None:
         "leak": counted["leak"],
         "transfer": _read(work / "transfer.json"),
         "looks": _read(work / "looks.json"),
+        "occurrences": {
+            word: sum(text.count(word) for text in parts.train.texts) for word in COUNTED
+        },
         "log": [line for line in (_read(work / f"{name}.json") for name in log) if line],
         "pretraining": _read(work / "gaps.json"),
         "recipe": asdict(Recipe()),
