@@ -26,6 +26,7 @@ PREPARE = """
     const reader = (window.reader ??= await loadReader());
 """
 in_page = partial(run_in_page, PREPARE)
+LIMIT = sentiment.load_model().config.max_tokens  # of a longer text: its beginning and its end
 
 # What people paste, and what splits in surprising ways: one item, or several joined, is a text.
 ODD = (
@@ -105,7 +106,7 @@ def test_tokens_and_their_places_are_pythons(desk: Page, vocabulary: str) -> Non
 
 
 def test_scores_are_pythons(desk: Page) -> None:
-    texts = [*sentences(), "很好" * 500, "差" * 129, ""]
+    texts = [*sentences(), "很好" * 500, "差" * (LIMIT + 1), ""]
     found = in_page(
         desk,
         """const found = [];
@@ -212,12 +213,14 @@ def test_examples_have_their_english_and_both_kinds_of_shades(visit: Callable) -
         same(shades(page), text, "occlusion")
     choose_gradient(page, text)
     same(shades(page), text, "gradient")
-    longer = "很好，不" * 40  # the gradient shades it first, and then every token is hidden
+    # More than the network reads; the gradient shades it first, and then every token is hidden.
+    longer = "很好，不" * (LIMIT // 4 + 8)
     page.get_by_label("Your review").fill(longer)
     page.get_by_role("radio", name="Hide each").check()
-    wait_for_words(page, "The text has 160 tokens")
+    wait_for_words(page, f"The text has {len(longer)} tokens")
     same(shades(page), longer, "occlusion")
     page.get_by_text("Every token with its weight").click()
+    expect(page.locator("[data-weights] li")).to_have_count(LIMIT)
     listed = page.locator("[data-weights] li").all_inner_texts()
     assert [line.split()[0] for line in listed] == [name for name, _ in shades(page)]
     page.get_by_label("Your review").press("End")
@@ -230,7 +233,7 @@ ODD_ANSWERS = {
     "https://a.cn": "Nothing in this can be read",
     "Приветствую": "No word of this stood in the Chinese reviews",
     "🦤🛖": "Only emoji",
-    "很好" * 300: "The text has 600 tokens; only its first and its last 64",
+    "很好" * 300: f"The text has 600 tokens; only its first and its last {LIMIT // 2}",
     "龘很好": "does not know, dotted: 1",
 }
 

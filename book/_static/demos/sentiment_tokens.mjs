@@ -4,7 +4,7 @@
 
 // What Python's str.split and \S call a space; JavaScript's \s has others.
 const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
-const LINKS = new RegExp(`https?://[\\p{L}\\p{N}_./?=&%#-]+|@[^${SPACE}]+`, "gu"); // Python's \w has no marks
+const LINKS = new RegExp(`https?://[a-z0-9_./?=&%#-]+|@[^${SPACE}]+`, "gu");
 const CONTROLS = /\p{C}/gu;
 const GAPS = new RegExp(`[${SPACE}]+`, "gu");
 const RUNS = /(.)\1{3,}/gu;
@@ -13,12 +13,13 @@ const RUNS = /(.)\1{3,}/gu;
 export function clean(text) {
   return text
     .normalize("NFKC")
+    .toLowerCase()
+    .normalize("NFKC")
     .replace(LINKS, " ")
     .replace(CONTROLS, " ")
     .replace(GAPS, " ")
     .replace(/^ | $/g, "")
-    .replace(RUNS, "$1$1$1")
-    .toLowerCase();
+    .replace(RUNS, "$1$1$1");
 }
 
 // BERT's Chinese characters; 0x2b920 for 0x2b820 is a slip of the library that Python uses.
