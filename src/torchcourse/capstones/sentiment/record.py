@@ -30,6 +30,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from torchcourse.data import reviews
 from torchcourse.data.reviews import Reviews
@@ -261,7 +262,10 @@ def record_seed(work: Path, number: int) -> None:
     if missing:
         raise SystemExit(f"run the stage 'run' with --number {', '.join(missing)} first")
     words = WordPiece.load(work / "vocab.txt")
-    model = mean_of([read_model(work / f"run_{i}.safetensors") for i in numbers])
+    average = AveragedModel(read_model(work / f"run_{numbers[0]}.safetensors"))  # equal shares
+    for i in numbers:
+        average.update_parameters(read_model(work / f"run_{i}.safetensors"))
+    model = average.module
     as_shipped(model)  # what is measured is what is shipped
     save_model(model, work / f"seed_{number}.safetensors")
     held = score(model, words, parts.validation)
@@ -269,15 +273,6 @@ def record_seed(work: Path, number: int) -> None:
     result |= {"answers": answer(model, words, parts.test).tolist()}
     result |= {"parameters": sum(p.numel() for p in model.parameters())}
     write_json(work / f"seed_{number}.json", result)
-
-
-def mean_of(models: list[TransformerClassifier]) -> TransformerClassifier:
-    """The first of these networks, with the mean of the weights of all; the others stay."""
-    states = [model.state_dict() for model in models]
-    models[0].load_state_dict(
-        {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
-    )
-    return models[0]
 
 
 def record_transfer(work: Path, _number: int) -> None:
