@@ -94,7 +94,7 @@ def english(token: str) -> str:
         `CHARACTERS`.
     """
     rest, meanings = token.removeprefix("##"), []
-    if rest not in ENGLISH and rest in CHARACTERS:
+    if rest in CHARACTERS:
         return CHARACTERS[rest]
     while rest:
         word = next((rest[:n] for n in range(len(rest), 0, -1) if rest[:n] in ENGLISH), None)

@@ -25,10 +25,10 @@ def score(
     """The probability that a review praises, from 0 to 1.
 
     Args:
-        text: a Chinese review. It is cleaned like those of the training. Of one
+        text: a Chinese review. It is cleaned like those of the training. Of one that is
             longer than the network's `max_tokens` (256), the first and the last half of so many
-            tokens are read. A text without a single known token (empty, blank,
-            in an unknown script, of emoji that no review had) scores 0.5.
+            tokens are read. A text without a single known token (empty, blank, in an unknown
+            script, of emoji that no review had) scores 0.5.
         model: another network than the recorded one.
         words: its tokenizer.
 
