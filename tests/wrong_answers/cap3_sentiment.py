@@ -289,6 +289,10 @@ class batches_by_length:
         order = _sorted(lengths, reverse=True)
         return _batches(order, lengths, _places(lengths, tokens))
 
+    @wrong("right batches, but the longest")
+    def upside_down(lengths, tokens):
+        return _batches(_sorted(lengths), lengths, _places(lengths, tokens))[::-1]
+
     @wrong("counted real tokens")
     def counts_real_tokens(lengths, tokens):
         return _batches(

@@ -374,6 +374,11 @@ def batches_by_length(attempt: Attempt) -> None:
             "`sorted` goes up by itself.",
         ),
         Slip(
+            [[0], [4, 2], [1, 3]],
+            "These are the right batches, but the longest texts come first.",
+            "Return the batches in the order in which they were filled.",
+        ),
+        Slip(
             [[1, 3, 4], [2], [0]],
             "You counted real tokens. In memory a batch is a rectangle: the first one here takes "
             "3 × 3 places.",
@@ -416,7 +421,7 @@ def batches_by_length(attempt: Attempt) -> None:
             "Of equally long texts the later one comes first.",
             "`sorted` keeps their order if the key is the length alone.",
         ),
-        case="lengths 5, 1, 4, 1, 3 and 8 places for a batch",
+        case="lengths 5, 1, 4, 1 and 3, at most 8 places for a batch",
     )
     attempt.expect(
         attempt([20, 3], 8),
